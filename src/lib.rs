@@ -1,0 +1,22 @@
+//! Melati: live screens for a chain of optical shops. Start with ARCHITECTURE.md; this is the map of the rooms.
+
+pub mod ids;
+pub mod money;
+pub mod refusal;
+pub mod scope;
+
+pub mod branches;
+pub mod notifications;
+pub mod orders;
+pub mod patients;
+pub mod people;
+pub mod sales;
+pub mod stock;
+
+pub mod config;
+pub mod demo;
+pub mod feed;
+pub mod hub;
+pub mod postgres;
+pub mod realtime;
+pub mod web;

@@ -1,0 +1,33 @@
+//! Why something asked for was not done. Nouns answer with it; `web/error.rs` alone turns it into a status and words.
+
+use std::collections::BTreeMap;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It is not there, or not for the one who asks: the two look the same from outside.
+    #[error("not found")]
+    NotFound,
+    /// The role may not do this.
+    #[error("forbidden")]
+    Forbidden,
+    /// The state of the shop forbids it now. `code` is for programs, `message` (Indonesian) says what to do.
+    #[error("{code}: {message}")]
+    Conflict { code: &'static str, message: String },
+    /// Bad input: field → message (Indonesian).
+    #[error("invalid: {0:?}")]
+    Invalid(BTreeMap<String, String>),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl Refusal {
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Conflict { code, message: message.into() }
+    }
+
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(BTreeMap::from([(field.into(), message.into())]))
+    }
+}
+
+pub type Outcome<T> = Result<T, Refusal>;

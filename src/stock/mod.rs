@@ -1,0 +1,32 @@
+//! Products on the shelf: frames, lensas, aksesoris.
+
+use crate::ids::ProductId;
+
+pub mod sql;
+
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+)]
+#[sqlx(type_name = "text")]
+pub enum ProductType {
+    Frame,
+    Lensa,
+    Aksesoris,
+}
+
+/// One product: the table and the id in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct ProductRef {
+    pub product_type: ProductType,
+    pub product_id: ProductId,
+}
+
+/// Written by the database (`alert_level`), read everywhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Level {
+    Low,
+    Medium,
+    Normal,
+}
