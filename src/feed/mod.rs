@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection, FromRow};
 use time::OffsetDateTime;
 
 use crate::ids::BranchId;
+use crate::scope::Role;
 
 pub mod cursor;
 mod sql;
@@ -283,6 +284,18 @@ impl PollRow {
     }
 }
 
+/// The newest notifications for a role in a branch (or in all), oldest first.
+pub async fn recent_notifications(
+    connection: &mut PgConnection,
+    branch: Option<BranchId>,
+    role: Role,
+    most: i64,
+) -> sqlx::Result<Vec<Change>> {
+    let rows: Vec<ChangeRow> =
+        sqlx::query_as(sql::RECENT_NOTIFICATIONS).bind(branch).bind(role).bind(most).fetch_all(connection).await?;
+    Ok(rows.into_iter().filter_map(Into::into).collect())
+}
+
 /// A stretch of the past: after `since`, and finished in `until`. What finishes later comes with the live ticks, so that
 /// the two join without a gap and without a double.
 pub struct Missed<'a> {
@@ -311,7 +324,7 @@ impl Missed<'_> {
         &self,
         connection: &mut PgConnection,
         branch: Option<BranchId>,
-        role: crate::scope::Role,
+        role: Role,
     ) -> Result<Vec<Change>, MissedError> {
         let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_NOTIFICATIONS)
             .bind(self.since.to_pg())
