@@ -21,3 +21,14 @@ pub mod hub;
 pub mod postgres;
 pub mod realtime;
 pub mod web;
+
+/// Placeholder of the branch "host", until the real one is merged.
+pub async fn run(
+    _listener: tokio::net::TcpListener,
+    _config: std::sync::Arc<config::Config>,
+    _pool: sqlx::PgPool,
+    stop: tokio_util::sync::CancellationToken,
+) -> anyhow::Result<()> {
+    stop.cancelled().await;
+    Ok(())
+}
