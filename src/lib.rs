@@ -7,6 +7,7 @@ pub mod scope;
 
 pub mod branches;
 pub mod notifications;
+pub mod omset;
 pub mod orders;
 pub mod patients;
 pub mod people;
