@@ -79,8 +79,8 @@ pub struct User {
 #[derive(Debug, Clone, Copy)]
 pub struct Eye {
     pub sph: i32,
-    pub cyl: i32,
-    pub axis: i16,
+    /// The cylinder and its axis in degrees.
+    pub cyl: Option<(i32, i32)>,
     pub add: Option<i32>,
 }
 
@@ -404,9 +404,9 @@ impl Chain {
         let product = &self.products[i];
         !product.is_custom_order
             && if product.stok <= product.stok_minimum {
-                rng.random_bool(0.3)
+                rng.random_bool(0.07)
             } else {
-                product.stok <= 10 && rng.random_bool(0.12)
+                product.stok <= 10 && rng.random_bool(0.07)
             }
     }
 
@@ -666,11 +666,14 @@ impl Shelf {
         let only = |matches: &dyn Fn(&Product) -> bool| {
             wanted.iter().copied().filter(|&i| matches(&products[i])).collect::<Vec<_>>()
         };
+        // Most people take a plain lens; which one, differs from branch to branch.
+        let mut lensas = only(&|p| p.product_type == ProductType::Lensa);
+        lensas.sort_by_cached_key(|&i| products[i].price.0 * rng.random_range(20..100));
         let frames = |kind: &str| only(&|p| p.product_type == ProductType::Frame && p.kind == kind);
         Self {
             frames_umum: frames("Umum"),
             frames_bpjs: ["BPJS I", "BPJS II", "BPJS III"].map(|kind| (kind, frames(kind))).into(),
-            lensas: only(&|p| p.product_type == ProductType::Lensa),
+            lensas,
             aksesoris: only(&|p| p.product_type == ProductType::Aksesoris),
             all,
         }
@@ -684,8 +687,8 @@ impl Shelf {
             _ => (false, false, true),
         };
         let mut basket = Vec::with_capacity(3);
-        let mut add = |rng: &mut StdRng, from: &[usize], quantity: i32| {
-            if let Some(i) = choose(rng, products, from, quantity) {
+        let mut add = |rng: &mut StdRng, from: &[usize], quantity: i32, pull: f64| {
+            if let Some(i) = choose(rng, products, from, quantity, pull) {
                 basket.push((i, quantity));
             }
         };
@@ -696,26 +699,23 @@ impl Shelf {
                 Some((_, frames)) if rng.random_bool(0.66) => frames,
                 _ => &self.frames_umum,
             };
-            add(rng, from, 1);
+            add(rng, from, 1, 1.5);
         }
         if lensa {
-            add(rng, &self.lensas, 2);
+            add(rng, &self.lensas, 2, 2.4);
         }
         if aksesoris {
             let quantity = if rng.random_bool(0.15) { 2 } else { 1 };
-            add(rng, &self.aksesoris, quantity);
+            add(rng, &self.aksesoris, quantity, 1.5);
         }
         basket
     }
 }
 
-/// Something there is enough of. Made-to-order lenses always can be had.
-fn choose(rng: &mut StdRng, products: &[Product], from: &[usize], quantity: i32) -> Option<usize> {
+/// Something there is enough of; the greater `pull`, the nearer to the front. Made-to-order lenses always can be had.
+fn choose(rng: &mut StdRng, products: &[Product], from: &[usize], quantity: i32, pull: f64) -> Option<usize> {
     (0..8)
-        .map(|_| {
-            // The front of the list is wanted more.
-            from.get((from.len() as f64 * rng.random::<f64>().powf(1.5)) as usize).copied()
-        })
+        .map(|_| from.get((from.len() as f64 * rng.random::<f64>().powf(pull)) as usize).copied())
         .find_map(|i| i.filter(|&i| products[i].is_custom_order || products[i].stok >= quantity))
 }
 
@@ -742,8 +742,11 @@ fn line(product: &Product, quantity: i32, service: &str, rates: Rates) -> Line {
 /// How far the order is by its age, and what has been paid for it. Only an order paid in full has been taken.
 fn pay_and_work(rng: &mut StdRng, sale: &mut Sale, days_ago: i64, now: OffsetDateTime) {
     let glasses = sale.lines.iter().any(|line| line.product_type != ProductType::Aksesoris);
+    let fresh = now - sale.created_at < Duration::hours(1);
     sale.work = match (glasses, days_ago, rng.random_range(0..1000)) {
         (false, ..) => TAKEN, // handed over the counter
+        (_, 0, 0..800) if fresh => WAITING,
+        _ if fresh => DOING,
         (_, 0, 0..480) | (_, 1..=3, 0..50) => WAITING,
         (_, 0, 480..740) | (_, 1..=3, 50..140) | (_, 4..=14, 0..8) => DOING,
         (_, 0, 740..880) | (_, 1..=3, 140..320) | (_, 4..=14, 8..40) | (_, 15.., 0..2) => READY,
@@ -824,6 +827,10 @@ fn lens_range(rng: &mut StdRng) -> Vec<Model> {
         for (kind, base) in names::LENS_KINDS {
             for (index, index_percent) in names::LENS_INDICES {
                 for (short, coating, coating_percent) in names::LENS_COATINGS {
+                    let is_custom_order = *index == names::TO_ORDER;
+                    if is_custom_order && rng.random_bool(0.5) {
+                        continue;
+                    }
                     let price = base * 1000 * brand_percent / 100 * index_percent / 100 * coating_percent / 100;
                     models.push(Model {
                         name: (*brand).to_owned(),
@@ -831,8 +838,7 @@ fn lens_range(rng: &mut StdRng) -> Vec<Model> {
                         index,
                         coating,
                         price: label(price),
-                        // Nobody keeps these in a drawer.
-                        is_custom_order: *index == "1.74" || (*kind == "Progresif" && rng.random_bool(0.3)),
+                        is_custom_order,
                     });
                 }
             }
@@ -861,21 +867,23 @@ fn accessory_range(rng: &mut StdRng) -> Vec<Model> {
 }
 
 fn patient(rng: &mut StdRng, id: PatientId, branch_id: BranchId, created_at: OffsetDateTime) -> Patient {
-    let first = if rng.random_bool(0.54) { names::WOMEN } else { names::MEN };
-    let first = first.choose(rng).expect("the lists are not empty");
+    let (firsts, own) = if rng.random_bool(0.54) {
+        (names::WOMEN, names::SURNAMES_OF_WOMEN)
+    } else {
+        (names::MEN, names::SURNAMES_OF_MEN)
+    };
+    let mut one_of = |list: &[&'static str]| *list.choose(rng).expect("the lists are not empty");
+    let (first, middle, last) = (one_of(firsts), one_of(own), one_of(names::SURNAMES));
     let name = match rng.random_range(0..100) {
-        0..6 => (*first).to_owned(), // many Indonesians have one name
-        6..20 => format!(
-            "{first} {} {}",
-            names::SURNAMES.choose(rng).expect("not empty"),
-            names::SURNAMES.choose(rng).expect("not empty")
-        ),
-        _ => format!("{first} {}", names::SURNAMES.choose(rng).expect("the lists are not empty")),
+        0..5 => first.to_owned(), // many Indonesians have one name
+        5..18 => format!("{first} {middle} {last}"),
+        18..62 => format!("{first} {middle}"),
+        _ => format!("{first} {last}"),
     };
     let service_type = match rng.random_range(0..100) {
-        0..50 => "UMUM",
-        50..62 => "BPJS I",
-        62..79 => "BPJS II",
+        0..42 => "UMUM",
+        42..56 => "BPJS I",
+        56..76 => "BPJS II",
         _ => "BPJS III",
     };
     let no_bpjs = match service_type {
@@ -916,11 +924,10 @@ fn eye(rng: &mut StdRng, age: i32, other: Option<Eye>) -> Eye {
         None if age > 50 => rng.random_range(-6..11) * 25,
         None => rng.random_range(-22..3) * 25,
     };
-    let (cyl, axis) =
-        if rng.random_bool(0.55) { (rng.random_range(-7..0) * 25, rng.random_range(0..36) * 5) } else { (0, 0) };
+    let cyl = rng.random_bool(0.55).then(|| (rng.random_range(-7..0) * 25, rng.random_range(0..36) * 5));
     let add = match other {
         Some(other) => other.add,
         None => (age >= 42).then(|| ((age - 38) / 4 * 25).clamp(75, 275)),
     };
-    Eye { sph, cyl, axis, add }
+    Eye { sph, cyl, add }
 }

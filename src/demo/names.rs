@@ -157,14 +157,22 @@ pub const MEN: &[&str] = &[
     "Wawan", "Yusuf", "Zainal",
 ];
 
-/// Second names that anyone may bear.
+/// Family names, and second names that anyone may bear.
 pub const SURNAMES: &[&str] = &[
-    "Rahmawati", "Sutrisno", "Wibowo", "Santoso", "Hidayat", "Saputra", "Lestari", "Nugraha", "Kusuma", "Permana",
-    "Siregar", "Nasution", "Simanjuntak", "Lubis", "Harahap", "Wijaya", "Pratama", "Utami", "Handayani", "Susanto",
-    "Setiawan", "Hartono", "Gunawan", "Suryadi", "Maulana", "Ramadhan", "Firmansyah", "Kurniawan", "Anggraini",
-    "Puspitasari", "Safitri", "Wulandari", "Yuliani", "Purnomo", "Mulyadi", "Iskandar", "Hasanah", "Fauzi", "Halim",
-    "Tanjung", "Pangestu", "Suhartono", "Rohmah", "Maharani", "Darmawan", "Basuki", "Irawan", "Salim", "Hakim",
-    "Wahyuni",
+    "Siregar", "Nasution", "Simanjuntak", "Lubis", "Harahap", "Wijaya", "Kusuma", "Hidayat", "Santoso", "Wibowo",
+    "Hartono", "Gunawan", "Tanjung", "Pangestu", "Salim", "Hakim", "Iskandar", "Halim", "Sitompul", "Tarigan", "Sinaga",
+    "Daulay", "Matondang", "Pane", "Latuconsina", "Pattimura", "Tuhuteru", "Manuputty", "Rumengan", "Mandagi",
+];
+
+pub const SURNAMES_OF_WOMEN: &[&str] = &[
+    "Rahmawati", "Lestari", "Utami", "Handayani", "Anggraini", "Puspitasari", "Safitri", "Wulandari", "Yuliani",
+    "Hasanah", "Rohmah", "Maharani", "Wahyuni", "Kusumawati", "Fitriani", "Setyowati", "Astuti", "Oktaviani",
+    "Permatasari", "Nurjanah",
+];
+
+pub const SURNAMES_OF_MEN: &[&str] = &[
+    "Sutrisno", "Saputra", "Nugraha", "Permana", "Pratama", "Susanto", "Setiawan", "Suryadi", "Maulana", "Ramadhan",
+    "Firmansyah", "Kurniawan", "Purnomo", "Mulyadi", "Fauzi", "Suhartono", "Darmawan", "Basuki", "Irawan", "Hermawan",
 ];
 
 /// Frame houses: name, and what a plain frame of theirs costs in thousands of rupiah.
@@ -209,10 +217,11 @@ pub const LENS_BRANDS: &[(&str, i64)] = &[
 
 /// What a lens does: name, and the price of a plain one in thousands of rupiah.
 pub const LENS_KINDS: &[(&str, i64)] =
-    &[("Single Vision", 150), ("Bifokal", 240), ("Kantor", 380), ("Progresif", 560)];
+    &[("Single Vision", 130), ("Bifokal", 200), ("Kantor", 290), ("Progresif", 430)];
 
-/// Refractive index and its price in per cent. The last is ground to order.
-pub const LENS_INDICES: &[(&str, i64)] = &[("1.50", 80), ("1.56", 100), ("1.60", 145), ("1.67", 210), ("1.74", 320)];
+/// Refractive index and its price in per cent. [`TO_ORDER`] is ground for one patient; nobody keeps it in a drawer.
+pub const LENS_INDICES: &[(&str, i64)] = &[("1.50", 80), ("1.56", 100), ("1.60", 140), ("1.67", 190), (TO_ORDER, 280)];
+pub const TO_ORDER: &str = "1.74";
 
 /// Coating as it stands in a lens's type, in full, and its price in per cent.
 pub const LENS_COATINGS: &[(&str, &str, i64)] = &[
