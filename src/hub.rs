@@ -205,15 +205,35 @@ impl Hub {
         lock(&self.directory).cursor.clone()
     }
 
+    /// The feed goes on from a place that does not continue the last one: every stream ends, and its client's cursor is
+    /// judged when it comes back.
+    pub fn restart_at(&self, cursor: &str) {
+        let users: Vec<Topic> =
+            lock(&self.directory).channels.keys().filter(|topic| matches!(topic, Topic::Rights(_))).copied().collect();
+        let end = |topic| (topic, Message { event: "restart", json: Bytes::from_static(b"{}") });
+        self.publish(cursor, users.into_iter().map(end).collect());
+    }
+
+    /// Something to say between ticks: it advances no cursor.
+    pub fn say(&self, messages: Vec<(Topic, Message)>) {
+        if !messages.is_empty() {
+            self.publish_at(None, messages);
+        }
+    }
+
     /// One tick: its cursor, and what it has to say. Messages for topics without subscribers are dropped here, under the
     /// lock that subscribing takes, and nowhere earlier: a subscriber who comes meanwhile gets either this tick's
     /// frames or a starting point after it.
     pub fn publish(&self, cursor: &str, messages: Vec<(Topic, Message)>) {
+        self.publish_at(Some(cursor), messages);
+    }
+
+    fn publish_at(&self, cursor: Option<&str>, messages: Vec<(Topic, Message)>) {
         let mut touched: Vec<Arc<Channel>> = Vec::new();
         {
             let mut directory = lock(&self.directory);
             let before = directory.cursor.clone();
-            let after: Arc<str> = if *before == *cursor { before.clone() } else { cursor.into() };
+            let after = cursor.map_or_else(|| before.clone(), Arc::from);
             let tick = directory.tick + 1;
             for (topic, message) in messages {
                 let Some(channel) = directory.channels.get(&topic) else { continue };

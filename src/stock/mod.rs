@@ -2,6 +2,7 @@
 
 use crate::ids::ProductId;
 
+pub mod alerts;
 pub mod sql;
 
 #[derive(
