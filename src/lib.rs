@@ -20,3 +20,11 @@ pub mod hub;
 pub mod postgres;
 pub mod realtime;
 pub mod web;
+
+/// What every handler holds. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub pool: sqlx::PgPool,
+    pub config: std::sync::Arc<config::Config>,
+    pub live: realtime::Live,
+}
