@@ -7,6 +7,7 @@ pub mod scope;
 
 pub mod branches;
 pub mod notifications;
+pub mod omset;
 pub mod orders;
 pub mod patients;
 pub mod people;
@@ -27,4 +28,15 @@ pub struct App {
     pub pool: sqlx::PgPool,
     pub config: std::sync::Arc<config::Config>,
     pub live: realtime::Live,
+}
+
+/// Placeholder of the branch "host", until the real one is merged.
+pub async fn run(
+    _listener: tokio::net::TcpListener,
+    _config: std::sync::Arc<config::Config>,
+    _pool: sqlx::PgPool,
+    stop: tokio_util::sync::CancellationToken,
+) -> anyhow::Result<()> {
+    stop.cancelled().await;
+    Ok(())
 }

@@ -8,13 +8,15 @@ pub mod pages;
 pub mod password;
 pub mod sql;
 
-/// An account to be made. `branch` is none for a super admin and only for them.
+pub use sql::{add_user, set_password};
+
+/// An account to be made. `branch_id` is none for a super admin and only for them.
 #[derive(Debug, Clone)]
 pub struct NewUser {
     pub name: String,
     pub email: String,
     pub role: Role,
-    pub branch: Option<BranchId>,
+    pub branch_id: Option<BranchId>,
     pub password: String,
 }
 
@@ -29,9 +31,9 @@ impl NewUser {
         if !self.email.contains('@') {
             return Err(Refusal::invalid("email", "Surel belum benar, contoh: rina@optikmelati.id."));
         }
-        match (self.role, self.branch) {
-            (Role::SuperAdmin, Some(_)) => return Err(Refusal::invalid("branch", "Akun pusat tidak punya cabang.")),
-            (Role::Admin | Role::Kasir, None) => return Err(Refusal::invalid("branch", "Cabangnya belum dipilih.")),
+        match (self.role, self.branch_id) {
+            (Role::SuperAdmin, Some(_)) => return Err(Refusal::invalid("branch_id", "Akun pusat tidak punya cabang.")),
+            (Role::Admin | Role::Kasir, None) => return Err(Refusal::invalid("branch_id", "Cabangnya belum dipilih.")),
             _ => {}
         }
         check_password(&self.password)

@@ -38,7 +38,7 @@ pub async fn add_user(pool: &PgPool, user: NewUser) -> Outcome<UserId> {
     .bind(user.email.trim())
     .bind(hash)
     .bind(user.role)
-    .bind(user.branch)
+    .bind(user.branch_id)
     .fetch_one(pool)
     .await
     .map_err(|error| match &error {
@@ -46,7 +46,7 @@ pub async fn add_user(pool: &PgPool, user: NewUser) -> Outcome<UserId> {
             Refusal::invalid("email", "Surel ini sudah dipakai akun lain.")
         }
         sqlx::Error::Database(refused) if refused.is_foreign_key_violation() => {
-            Refusal::invalid("branch", "Cabang itu tidak ada.")
+            Refusal::invalid("branch_id", "Cabang itu tidak ada.")
         }
         _ => error.into(),
     })
