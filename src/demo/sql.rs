@@ -304,12 +304,14 @@ async fn open_days(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
     .bind(column(rows, |d| d.closed.map(|(_, at)| at)))
     .execute(&mut *conn)
     .await?;
-    sqlx::query("INSERT INTO sale_numbers (branch_id, tanggal, last) SELECT * FROM unnest($1::bigint[], $2::date[], $3::int[])")
-        .bind(column(rows, |d| d.branch_id))
-        .bind(column(rows, |d| d.tanggal))
-        .bind(column(rows, |d| d.sales))
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "INSERT INTO sale_numbers (branch_id, tanggal, last) SELECT * FROM unnest($1::bigint[], $2::date[], $3::int[])",
+    )
+    .bind(column(rows, |d| d.branch_id))
+    .bind(column(rows, |d| d.tanggal))
+    .bind(column(rows, |d| d.sales))
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
