@@ -38,7 +38,7 @@ screenshots: $(BUNDLE) chromium
 
 # npm ci empties node_modules, the stamp with it, and takes seconds: only when what it installs has changed.
 $(INSTALLED): package.json package-lock.json
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' || { echo 'Melati needs Node 20 or newer' >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo 'Melati needs Node 20 or newer' >&2; exit 1; }
 	npm ci --no-audit --no-fund
 	@touch $@
 

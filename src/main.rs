@@ -268,7 +268,7 @@ fn add_user(user: AddUser) -> anyhow::Result<()> {
     let AddUser { database, email, name, role, branch } = user;
     let password = read_password()?;
     with_database(&database, async move |pool| {
-        people::sql::add_user(pool, NewUser { name, email, role, branch, password }).await.map_err(in_words)?;
+        people::add_user(pool, NewUser { name, email, role, branch_id: branch, password }).await.map_err(in_words)?;
         Ok(())
     })
 }
@@ -276,7 +276,7 @@ fn add_user(user: AddUser) -> anyhow::Result<()> {
 fn set_password(user: Passwd) -> anyhow::Result<()> {
     let password = read_password()?;
     with_database(&user.database, async move |pool| {
-        people::sql::set_password(pool, &user.email, password).await.map_err(in_words)?;
+        people::set_password(pool, &user.email, password).await.map_err(in_words)?;
         Ok(())
     })
 }

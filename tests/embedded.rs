@@ -161,15 +161,29 @@ fn any_number_of_processes_may_migrate_at_once() {
 }
 
 #[test]
-fn passwords_come_from_stdin_and_are_not_short() {
+fn the_first_super_admin_is_added_beside_a_running_melati() {
     let dir = data_dir();
-    let mut adding = melati("user", dir.path());
-    adding.args(["add", "--email", "pusat@example.com", "--name", "Pusat", "--role", "super_admin"]);
-    let mut child = piped(&mut adding).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"short\n").unwrap();
-    let ended = child.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(2));
-    assert!(only_line(&ended).contains("fewer than 10 characters"), "{ended:?}");
+    let _melati = Melati::serve(dir.path());
+    let add = |password: &str| {
+        let mut command = melati("user", dir.path());
+        command.args(["add", "--email", "Pusat@Example.com", "--name", "Pusat", "--role", "super_admin"]);
+        let mut child = piped(&mut command).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+
+    let short = add("rahasia\n");
+    assert_eq!(short.status.code(), Some(2));
+    assert!(only_line(&short).contains("fewer than 10 characters"), "{short:?}");
+    let added = add("sangat rahasia\n");
+    assert!(added.status.success(), "{added:?}");
+
+    let found =
+        "SELECT count(*) FROM users WHERE email = 'pusat@example.com' AND role = 'super_admin' AND branch_id IS NULL";
+    assert_eq!(ask(&url(dir.path()), found).unwrap(), 1);
+    let again = add("sangat rahasia\n");
+    assert_eq!(again.status.code(), Some(2), "{again:?}");
+    only_line(&again);
 }
 
 /// A serving process; killed if the test fails before it has ended.
