@@ -58,3 +58,8 @@ pub fn accounts() -> Vec<(String, String)> {
     }
     accounts
 }
+
+/// Placeholder of the branch "host", until the simulator is merged.
+pub async fn simulate(_: PgPool, _sales_per_minute: u32, _seed: u64, stop: tokio_util::sync::CancellationToken) {
+    stop.cancelled().await;
+}
