@@ -10,9 +10,10 @@ pub enum Refusal {
     /// The role may not do this.
     #[error("forbidden")]
     Forbidden,
-    /// The state of the shop forbids it now. `code` is for programs, `message` (Indonesian) says what to do.
+    /// The state of the shop forbids it now. `code` is for programs, `message` (Indonesian) says what to do, and `fields`
+    /// names the parts of the request that it is about (`Frame:12` → what is left), where there are any.
     #[error("{code}: {message}")]
-    Conflict { code: &'static str, message: String },
+    Conflict { code: &'static str, message: String, fields: BTreeMap<String, String> },
     /// Bad input: field → message (Indonesian).
     #[error("invalid: {0:?}")]
     Invalid(BTreeMap<String, String>),
@@ -22,7 +23,7 @@ pub enum Refusal {
 
 impl Refusal {
     pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
-        Self::Conflict { code, message: message.into() }
+        Self::Conflict { code, message: message.into(), fields: BTreeMap::new() }
     }
 
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {

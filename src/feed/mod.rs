@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection, FromRow};
+use sqlx::{ConnectOptions, Connection, Executor, FromRow};
 use time::OffsetDateTime;
 
 use crate::ids::BranchId;
+use crate::scope::Role;
 
 pub mod cursor;
 mod sql;
@@ -179,17 +180,15 @@ impl Feed {
     }
 
     async fn connect_unbounded(options: &PgConnectOptions) -> Result<Self, FeedError> {
+        let mut connection = options.clone().application_name("melati feed").connect().await?;
         // After a bulk load one transaction dominates the statistics, and the planner would prefer to scan the tables.
-        // Every tick must answer from the indexes on updated_xid.
-        let options = options.clone().application_name("melati feed").options([
-            ("enable_seqscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
-            ("jit", "off"),
-            ("max_parallel_workers_per_gather", "0"),
-            ("timezone", "UTC"),
-        ]);
-        let mut connection = options.connect().await?;
+        // Every tick must answer from the indexes on updated_xid. Not in the connection's options: poolers refuse those.
+        connection
+            .execute(
+                "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
+                 SET max_parallel_workers_per_gather = 0; SET timezone = 'UTC'",
+            )
+            .await?;
         let (system, timeline, snapshot): (i64, i32, String) = sqlx::query_as(sql::ORIGIN).fetch_one(&mut connection).await?;
         let fresh_epoch: i64 = rand::random_range(1..=i64::MAX);
         sqlx::query(sql::REGISTER_EPOCH).bind(fresh_epoch).bind(system).execute(&mut connection).await?;
@@ -283,6 +282,18 @@ impl PollRow {
     }
 }
 
+/// The newest notifications for a role in a branch (or in all), oldest first.
+pub async fn recent_notifications(
+    connection: &mut PgConnection,
+    branch: Option<BranchId>,
+    role: Role,
+    most: i64,
+) -> sqlx::Result<Vec<Change>> {
+    let rows: Vec<ChangeRow> =
+        sqlx::query_as(sql::RECENT_NOTIFICATIONS).bind(branch).bind(role).bind(most).fetch_all(connection).await?;
+    Ok(rows.into_iter().filter_map(Into::into).collect())
+}
+
 /// A stretch of the past: after `since`, and finished in `until`. What finishes later comes with the live ticks, so that
 /// the two join without a gap and without a double.
 pub struct Missed<'a> {
@@ -311,7 +322,7 @@ impl Missed<'_> {
         &self,
         connection: &mut PgConnection,
         branch: Option<BranchId>,
-        role: crate::scope::Role,
+        role: Role,
     ) -> Result<Vec<Change>, MissedError> {
         let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_NOTIFICATIONS)
             .bind(self.since.to_pg())

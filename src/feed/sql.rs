@@ -118,6 +118,16 @@ pub const MISSED_NOTIFICATIONS: &str = concat!(
     " ORDER BY updated_at, id LIMIT $5"
 );
 
+/// The newest notifications of a scope, oldest first: for a client that starts afresh. `$1` branch or null, `$2` role.
+pub const RECENT_NOTIFICATIONS: &str = concat!(
+    "SELECT * FROM (",
+    notifications_written!(
+        "TRUE",
+        "($1::bigint IS NULL OR branch_id IS NULL OR branch_id = $1) AND ($2 = 'super_admin' OR audience IS NULL OR audience = $2)"
+    ),
+    " ORDER BY id DESC LIMIT $3) newest ORDER BY updated_at, id"
+);
+
 /// Tombstones below this are gone: a cursor from before has missed some. Read after what a cursor asked for, so that a
 /// pruning in between is noticed.
 pub const PRUNED_BELOW: &str = "SELECT pruned_below::text FROM feed_meta";

@@ -19,7 +19,7 @@ use crate::ids::{BranchId, UserId};
 use crate::omset::{self, Days};
 
 pub mod dashboard;
-pub mod endpoint;
+// pub mod endpoint;
 mod notifications;
 mod stock;
 
@@ -101,6 +101,13 @@ impl Live {
 
     fn history(&self) -> Option<History> {
         lock(&self.shared.known).as_ref().map(|known| known.history.clone())
+    }
+
+    /// Waits until the feed stands: before that a page has no cursor to print, and its stream would begin with a gap.
+    pub async fn ready(&self) {
+        let mut polls = self.shared.polls.subscribe();
+        // the sender lives in `self`: this cannot fail
+        let _ = polls.wait_for(|count| *count > 0).await;
     }
 
     /// Waits until a poll that began after this call has answered.

@@ -15,11 +15,31 @@ pub enum ProductType {
     Aksesoris,
 }
 
+/// The same word as in SQL and JSON.
+impl std::fmt::Display for ProductType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Frame => "Frame",
+            Self::Lensa => "Lensa",
+            Self::Aksesoris => "Aksesoris",
+        })
+    }
+}
+
 /// One product: the table and the id in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, sqlx::FromRow,
+)]
 pub struct ProductRef {
     pub product_type: ProductType,
     pub product_id: ProductId,
+}
+
+/// `Frame:12`, the name of a product in pages (`data-product`) and refusals.
+impl std::fmt::Display for ProductRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.product_type, self.product_id)
+    }
 }
 
 /// Written by the database (`alert_level`), read everywhere else.

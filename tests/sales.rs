@@ -1,0 +1,422 @@
+//! Stories of selling, over a real Postgres: what is sold leaves the shelf once, and the money adds up.
+
+mod common;
+
+use common::db::fresh_database;
+use melati::ids::{BranchId, PatientId, ProductId, SaleId, UserId};
+use melati::money::Rupiah;
+use melati::orders::{self, WorkStatus};
+use melati::refusal::{Outcome, Refusal};
+use melati::sales::sql::{self, Filter};
+use melati::sales::{Item, Metode, NewSale, Payment, PaymentStatus, Sold, TransactionStatus};
+use melati::scope::{Role, Viewer};
+use melati::stock::{ProductRef, ProductType};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+const KEMANG: BranchId = BranchId(1);
+const UBUD: BranchId = BranchId(2);
+const SITI_BPJS_II: PatientId = PatientId(1);
+const BUDI_UMUM: PatientId = PatientId(2);
+const OVAL: i64 = 12; // Umum, 685 000, the last one
+const KOTAK: i64 = 13; // BPJS II, 240 000 on the label, 10 left
+
+/// Two branches, the first open, each with a kasir.
+struct Shop {
+    db: PgPool,
+    rina: Viewer,
+    made: Viewer,
+}
+
+async fn shop() -> Shop {
+    let db = fresh_database().await;
+    sqlx::raw_sql(
+        "INSERT INTO branches (id, name, kode, timezone) VALUES (1, 'Kemang', 'KMG', 'Asia/Jakarta'), (2, 'Ubud', 'UBD', 'Asia/Makassar');
+         INSERT INTO users (id, name, email, password, role, branch_id) VALUES
+             (1, 'Rina', 'rina@melati.test', '-', 'kasir', 1), (2, 'Made', 'made@melati.test', '-', 'kasir', 2);
+         INSERT INTO pasiens (id, branch_id, nama_pasien, service_type) VALUES
+             (1, 1, 'Siti Rahmawati', 'BPJS II'), (2, 1, 'Budi 100%', 'UMUM'), (3, 2, 'Wayan', 'UMUM');
+         INSERT INTO frames (id, branch_id, kode_frame, merk_frame, jenis_frame, harga_jual_frame, stok) VALUES
+             (12, 1, 'FR000412', 'Sendja Oval', 'Umum', 685000, 1),
+             (13, 1, 'FR000388', 'Sendja Kotak', 'BPJS II', 240000, 10),
+             (14, 2, 'FR000412', 'Sendja Oval', 'Umum', 685000, 5);
+         INSERT INTO lensas (id, branch_id, kode_lensa, merk_lensa, type, harga_jual_lensa, stok, is_custom_order) VALUES
+             (1, 1, 'LS000001', 'Lentera', 'Single Vision', 190000, 20, false),
+             (2, 1, 'LS000002', 'Lentera', 'Progresif', 900000, 0, true);
+         INSERT INTO aksesoris (id, branch_id, nama_produk, harga_jual, stok) VALUES (1, 1, 'Kain lap', 15000, 30);
+         INSERT INTO open_days (branch_id, tanggal, opened_by) SELECT branch_id, tanggal, 1 FROM branch_days WHERE branch_id = 1;",
+    )
+    .execute(&db)
+    .await
+    .unwrap();
+    let kasir = |id, name: &str, home| Viewer {
+        id: UserId(id),
+        name: name.into(),
+        role: Role::Kasir,
+        home: Some(home),
+        chosen: None,
+    };
+    Shop { db, rina: kasir(1, "Rina", KEMANG), made: kasir(2, "Made", UBUD) }
+}
+
+fn item(product_type: ProductType, id: i64, quantity: i32) -> Item {
+    Item { product: ProductRef { product_type, product_id: ProductId(id) }, quantity }
+}
+fn frame(id: i64, quantity: i32) -> Item {
+    item(ProductType::Frame, id, quantity)
+}
+fn lensa(id: i64, quantity: i32) -> Item {
+    item(ProductType::Lensa, id, quantity)
+}
+fn aksesori(id: i64, quantity: i32) -> Item {
+    item(ProductType::Aksesoris, id, quantity)
+}
+
+fn cart(pasien_id: PatientId, items: &[Item]) -> NewSale {
+    NewSale { client_ref: Uuid::new_v4(), branch: KEMANG, pasien_id, items: items.to_vec(), payment: None }
+}
+
+fn cash(jumlah: i64) -> Payment {
+    Payment { metode: Metode::Tunai, jumlah: Rupiah(jumlah), diterima: Rupiah(jumlah) }
+}
+
+impl Shop {
+    async fn sell(&self, sale: NewSale) -> Outcome<Sold> {
+        sql::sell(&self.db, &self.rina, sale).await
+    }
+
+    async fn number(&self, question: &'static str) -> i64 {
+        sqlx::query_scalar(question).fetch_one(&self.db).await.unwrap()
+    }
+
+    async fn sales(&self) -> i64 {
+        self.number("SELECT count(*) FROM penjualans").await
+    }
+}
+
+/// The code of a conflict, or a panic.
+fn conflict<T: std::fmt::Debug>(outcome: Outcome<T>) -> &'static str {
+    match outcome {
+        Err(Refusal::Conflict { code, .. }) => code,
+        other => panic!("expected a conflict, got {other:?}"),
+    }
+}
+
+fn invalid<T: std::fmt::Debug>(outcome: Outcome<T>) -> Vec<String> {
+    match outcome {
+        Err(Refusal::Invalid(fields)) => fields.into_keys().collect(),
+        other => panic!("expected bad input, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_sold_leaves_the_shelf_and_the_ledger_says_why() {
+    let shop = shop().await;
+    let sold =
+        shop.sell(cart(BUDI_UMUM, &[frame(KOTAK, 1), lensa(1, 2), aksesori(1, 3), frame(KOTAK, 1)])).await.unwrap();
+
+    assert_eq!(shop.number("SELECT stok::bigint FROM frames WHERE id = 13").await, 8);
+    assert_eq!(shop.number("SELECT stok::bigint FROM lensas WHERE id = 1").await, 18);
+    assert_eq!(shop.number("SELECT stok::bigint FROM aksesoris WHERE id = 1").await, 27);
+    let ledger: Vec<(String, i32, i32, String, Option<i64>)> = sqlx::query_as(
+        "SELECT product_type, delta, stok_after, catatan, user_id FROM stock_movements WHERE reason = 'penjualan' ORDER BY product_type",
+    )
+    .fetch_all(&shop.db)
+    .await
+    .unwrap();
+    let kode = &sold.kode_penjualan;
+    assert_eq!(
+        ledger,
+        [("Aksesoris", -3, 27), ("Frame", -2, 8), ("Lensa", -2, 18)].map(|(kind, delta, after)| (
+            kind.to_owned(),
+            delta,
+            after,
+            kode.clone(),
+            Some(1)
+        ))
+    );
+    assert_eq!(
+        shop.number("SELECT count(*) FROM (SELECT product_type, product_id, stok FROM products EXCEPT
+                     SELECT product_type, product_id, sum(delta) FROM stock_movements GROUP BY 1, 2) AS d WHERE stok > 0").await,
+        0
+    );
+    assert_eq!(shop.number("SELECT count(*) FROM penjualan_details").await, 3, "the same product twice is one line");
+}
+
+#[tokio::test]
+async fn numbers_count_the_sales_of_a_branch_and_its_day() {
+    let shop = shop().await;
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        numbers.push(shop.sell(cart(BUDI_UMUM, &[aksesori(1, 1)])).await.unwrap().kode_penjualan);
+    }
+    conflict(shop.sell(cart(BUDI_UMUM, &[aksesori(1, 900)])).await);
+    numbers.push(shop.sell(cart(BUDI_UMUM, &[aksesori(1, 1)])).await.unwrap().kode_penjualan);
+    let today: String = sqlx::query_scalar("SELECT to_char(tanggal, 'YYMMDD') FROM branch_days WHERE branch_id = 1")
+        .fetch_one(&shop.db)
+        .await
+        .unwrap();
+    assert_eq!(numbers, [1, 2, 3, 4].map(|n| format!("KMG-{today}-00{n}")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_last_one_is_sold_once_however_many_want_it() {
+    let shop = shop().await;
+    let tries: Vec<_> = (0..8)
+        .map(|n| {
+            let (db, rina) = (shop.db.clone(), shop.rina.clone());
+            // in both orders, which is what deadlocks are made of
+            let mut items = vec![frame(OVAL, 1), lensa(1, 1), frame(KOTAK, 1)];
+            items.rotate_left(n % 3);
+            tokio::spawn(async move { sql::sell(&db, &rina, cart(BUDI_UMUM, &items)).await })
+        })
+        .collect();
+    let mut sold = 0;
+    for each in tries {
+        match each.await.unwrap() {
+            Ok(_) => sold += 1,
+            Err(Refusal::Conflict { code: "stock", fields, .. }) => {
+                assert_eq!(
+                    fields.into_iter().collect::<Vec<_>>(),
+                    [("Frame:12".into(), "Sendja Oval - Umum sudah habis".into())]
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((sold, shop.sales().await), (1, 1));
+    assert_eq!(shop.number("SELECT stok::bigint FROM lensas WHERE id = 1").await, 19, "a refused cart takes nothing");
+    assert_eq!(shop.number("SELECT last::bigint FROM sale_numbers").await, 1);
+}
+
+#[tokio::test]
+async fn too_little_names_every_product_and_what_is_left() {
+    let shop = shop().await;
+    match shop.sell(cart(BUDI_UMUM, &[frame(OVAL, 2), aksesori(1, 31), lensa(1, 1)])).await {
+        Err(Refusal::Conflict { code: "stock", message, fields }) => {
+            assert_eq!(fields["Frame:12"], "Sendja Oval - Umum tinggal 1");
+            assert_eq!(fields["Aksesoris:1"], "Kain lap tinggal 30");
+            assert_eq!(fields.len(), 2);
+            assert!(message.contains("Sendja Oval - Umum tinggal 1"), "{message}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shop.sales().await, 0);
+}
+
+#[tokio::test]
+async fn lenses_made_to_order_need_no_shelf() {
+    let shop = shop().await;
+    shop.sell(cart(BUDI_UMUM, &[lensa(2, 2)])).await.unwrap();
+    assert_eq!(shop.number("SELECT stok::bigint FROM lensas WHERE id = 2").await, 0);
+    assert_eq!(shop.number("SELECT count(*) FROM stock_movements WHERE reason = 'penjualan'").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_same_sale_sent_again_is_the_same_sale() {
+    let shop = shop().await;
+    // the last one: the second request must find the first sale, not the shelf that it emptied
+    let sale = cart(BUDI_UMUM, &[frame(OVAL, 1)]);
+    let tries: Vec<_> = (0..6)
+        .map(|_| {
+            let (db, rina, sale) = (shop.db.clone(), shop.rina.clone(), sale.clone());
+            tokio::spawn(async move { sql::sell(&db, &rina, sale).await.unwrap() })
+        })
+        .collect();
+    let mut sold = Vec::new();
+    for each in tries {
+        sold.push(each.await.unwrap());
+    }
+    assert_eq!(sold.iter().filter(|sold| !sold.repeated).count(), 1);
+    assert!(sold.iter().all(|one| one.id == sold[0].id && one.kode_penjualan == sold[0].kode_penjualan));
+    assert_eq!(shop.sales().await, 1);
+
+    // also when the day has been closed in between: it was sold, and the page that lost the answer must learn it
+    sqlx::query("UPDATE open_days SET is_open = false, closed_by = 1, closed_at = now()")
+        .execute(&shop.db)
+        .await
+        .unwrap();
+    assert!(shop.sell(sale.clone()).await.unwrap().repeated);
+
+    let admin = Viewer { id: UserId(2), ..shop.rina.clone() };
+    assert_eq!(conflict(sql::sell(&shop.db, &admin, sale).await), "client_ref");
+}
+
+#[tokio::test]
+async fn bpjs_pays_its_part_and_the_parts_add_up() {
+    let shop = shop().await;
+    let own_class = shop.sell(cart(SITI_BPJS_II, &[frame(KOTAK, 1)])).await.unwrap();
+    let upgrade = shop.sell(cart(SITI_BPJS_II, &[frame(OVAL, 1), lensa(1, 2)])).await.unwrap();
+
+    let figures = async |sold: &Sold| {
+        let head = sql::get(&shop.db, &shop.rina, sold.id).await.unwrap().head;
+        (head.total.0, head.omset_bpjs.0, head.omset_umum.0, head.kekurangan.0, head.status, head.transaction_status)
+    };
+    use {PaymentStatus::*, TransactionStatus::*};
+    assert_eq!(figures(&own_class).await, (220_000, 220_000, 0, 0, Lunas, Normal));
+    assert_eq!(figures(&upgrade).await, (1_065_000, 220_000, 845_000, 845_000, BelumLunas, NaikKelas));
+    assert_eq!(
+        shop.number(
+            "SELECT count(*) FROM penjualans p JOIN (SELECT penjualan_id, sum(subtotal) s, sum(price_bpjs * quantity) b
+                                                     FROM penjualan_details GROUP BY 1) d ON d.penjualan_id = p.id
+             WHERE p.total = d.s AND p.omset_bpjs = d.b AND p.omset_bpjs + p.omset_umum = p.total"
+        )
+        .await,
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_decree_counts_from_its_day_at_the_branch() {
+    let shop = shop().await;
+    sqlx::raw_sql(
+        "INSERT INTO bpjs_rates (service_type, price, effective_from)
+         SELECT 'BPJS II', 250000, tanggal FROM branch_days WHERE branch_id = 1;
+         INSERT INTO bpjs_rates (service_type, price, effective_from)
+         SELECT 'BPJS II', 999000, tanggal + 1 FROM branch_days WHERE branch_id = 1;",
+    )
+    .execute(&shop.db)
+    .await
+    .unwrap();
+    let mut db = shop.db.acquire().await.unwrap();
+    let quote = sql::quote(&mut db, KEMANG, Some(SITI_BPJS_II), &[frame(KOTAK, 1)]).await.unwrap();
+    assert_eq!(quote.omset_bpjs, Rupiah(250_000));
+}
+
+#[tokio::test]
+async fn nobody_sells_on_a_closed_day() {
+    let shop = shop().await;
+    sqlx::query("UPDATE open_days SET is_open = false").execute(&shop.db).await.unwrap();
+    assert_eq!(conflict(shop.sell(cart(BUDI_UMUM, &[aksesori(1, 1)])).await), "day_closed");
+    sqlx::query("UPDATE open_days SET is_open = true, tanggal = tanggal - 1").execute(&shop.db).await.unwrap();
+    assert_eq!(conflict(shop.sell(cart(BUDI_UMUM, &[aksesori(1, 1)])).await), "day_closed", "yesterday is not today");
+    assert_eq!(shop.sales().await, 0);
+}
+
+#[tokio::test]
+async fn a_branch_sells_its_own_products_to_its_own_patients() {
+    let shop = shop().await;
+    assert_eq!(invalid(shop.sell(cart(BUDI_UMUM, &[frame(14, 1), frame(KOTAK, 1)])).await), ["Frame:14"]);
+    assert_eq!(invalid(shop.sell(cart(PatientId(3), &[frame(KOTAK, 1)])).await), ["pasien_id"]);
+    let elsewhere = sql::sell(&shop.db, &shop.made, cart(BUDI_UMUM, &[frame(KOTAK, 1)])).await;
+    assert!(matches!(elsewhere, Err(Refusal::NotFound)), "{elsewhere:?}");
+    assert_eq!(shop.sales().await, 0);
+}
+
+#[tokio::test]
+async fn a_down_payment_leaves_a_debt_that_later_payments_settle_once() {
+    let shop = shop().await;
+    let sale = NewSale { payment: Some(cash(100_000)), ..cart(BUDI_UMUM, &[lensa(1, 1)]) };
+    let id = shop.sell(sale).await.unwrap().id;
+    let pay = |owed: i64, payment| sql::pay(&shop.db, &shop.rina, id, Rupiah(owed), payment);
+
+    assert_eq!(conflict(pay(90_000, cash(90_001)).await), "too_much");
+    pay(90_000, cash(50_000)).await.unwrap();
+    assert_eq!(conflict(pay(90_000, cash(40_000)).await), "debt_changed", "the form of before, sent again");
+    pay(40_000, Payment { metode: Metode::Qris, jumlah: Rupiah(40_000), diterima: Rupiah::ZERO }).await.unwrap();
+    assert_eq!(conflict(pay(0, cash(1)).await), "paid");
+
+    let sale = sql::get(&shop.db, &shop.rina, id).await.unwrap();
+    assert_eq!(
+        (sale.head.bayar, sale.head.kekurangan, sale.head.status),
+        (Rupiah(190_000), Rupiah(0), PaymentStatus::Lunas)
+    );
+    assert_eq!(sale.payments.iter().map(|paid| paid.jumlah.0).collect::<Vec<_>>(), [100_000, 50_000, 40_000]);
+    assert_eq!(
+        shop.number("SELECT count(*) FROM notifications WHERE type = 'payment_processed'").await,
+        2,
+        "the payment that came with the sale is no news"
+    );
+}
+
+#[tokio::test]
+async fn more_than_is_due_is_refused_and_nothing_is_sold() {
+    let shop = shop().await;
+    let sale = |payment| NewSale { payment: Some(payment), ..cart(BUDI_UMUM, &[lensa(1, 1)]) };
+    assert_eq!(invalid(shop.sell(sale(cash(190_001))).await), ["jumlah"]);
+    let short = Payment { diterima: Rupiah(150_000), ..cash(190_000) };
+    assert_eq!(invalid(shop.sell(sale(short)).await), ["diterima"]);
+    assert_eq!(shop.sales().await, 0);
+}
+
+#[tokio::test]
+async fn work_moves_step_by_step_and_what_is_taken_is_paid() {
+    use WorkStatus::*;
+    let shop = shop().await;
+    let id = shop.sell(cart(BUDI_UMUM, &[lensa(1, 1)])).await.unwrap().id;
+    let advance = |from, to| orders::sql::advance(&shop.db, &shop.rina, id, from, to);
+
+    assert_eq!(conflict(advance(Waiting, Ready).await), "status_step");
+    advance(Waiting, Doing).await.unwrap();
+    assert_eq!(conflict(advance(Waiting, Doing).await), "status_changed", "a colleague was faster");
+    advance(Doing, Waiting).await.unwrap();
+    advance(Waiting, Doing).await.unwrap();
+    advance(Doing, Ready).await.unwrap();
+    assert_eq!(shop.number("SELECT count(*) FROM notifications WHERE type = 'ready_for_pickup'").await, 1);
+
+    match advance(Ready, Taken).await {
+        Err(Refusal::Conflict { code: "unpaid", message, .. }) => assert!(message.contains("190.000"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+    sql::pay(&shop.db, &shop.rina, id, Rupiah(190_000), cash(190_000)).await.unwrap();
+    advance(Ready, Taken).await.unwrap();
+    assert_eq!(conflict(advance(Taken, Ready).await), "status_step", "what was handed over stays handed over");
+}
+
+#[tokio::test]
+async fn another_branchs_sale_is_not_there() {
+    let shop = shop().await;
+    let id = shop.sell(cart(BUDI_UMUM, &[lensa(1, 1)])).await.unwrap().id;
+    let made = &shop.made;
+    assert!(matches!(sql::get(&shop.db, made, id).await, Err(Refusal::NotFound)));
+    assert!(matches!(sql::pay(&shop.db, made, id, Rupiah(190_000), cash(1)).await, Err(Refusal::NotFound)));
+    let moved = orders::sql::advance(&shop.db, made, id, WorkStatus::Waiting, WorkStatus::Doing).await;
+    assert!(matches!(moved, Err(Refusal::NotFound)));
+    assert!(sql::list(&shop.db, made, &Filter::default()).await.unwrap().0.is_empty());
+    assert_eq!(sql::list(&shop.db, &shop.rina, &Filter::default()).await.unwrap().0.len(), 1);
+    assert!(matches!(sql::get(&shop.db, &shop.rina, SaleId(99)).await, Err(Refusal::NotFound)));
+}
+
+#[tokio::test]
+async fn the_list_searches_filters_and_pages() {
+    let shop = shop().await;
+    for _ in 0..sql::PAGE {
+        shop.sell(cart(SITI_BPJS_II, &[lensa(2, 1)])).await.unwrap();
+    }
+    let budis = shop.sell(NewSale { payment: Some(cash(190_000)), ..cart(BUDI_UMUM, &[lensa(1, 1)]) }).await.unwrap();
+    let list = async |filter: Filter| sql::list(&shop.db, &shop.rina, &filter).await.unwrap();
+    let found = async |cari: &str| list(Filter { cari: cari.into(), ..Filter::default() }).await.0.len();
+
+    let (first, next) = list(Filter::default()).await;
+    assert_eq!((first.len(), first[0].id), (sql::PAGE, budis.id));
+    let (second, end) = list(Filter { before: next, ..Filter::default() }).await;
+    assert_eq!((second.len(), end), (1, None));
+    assert!(first.iter().all(|row| row.id != second[0].id));
+
+    assert_eq!(found("budi").await, 1);
+    assert_eq!(found("100%").await, 1, "a percent sign is a percent sign");
+    assert_eq!(found("%").await, 1);
+    assert_eq!(found(&budis.kode_penjualan.to_lowercase()).await, 1);
+    let paid = list(Filter { status: Some(PaymentStatus::Lunas), ..Filter::default() }).await.0;
+    assert_eq!(paid.iter().map(|row| row.id).collect::<Vec<_>>(), [budis.id]);
+    let today =
+        sqlx::query_scalar("SELECT tanggal FROM branch_days WHERE branch_id = 1").fetch_one(&shop.db).await.unwrap();
+    assert_eq!(list(Filter { tanggal: Some(today), ..Filter::default() }).await.0.len(), sql::PAGE);
+    assert!(list(Filter { tanggal: today.previous_day(), ..Filter::default() }).await.0.is_empty());
+    let doing = Filter { pengerjaan: Some(WorkStatus::Doing), ..Filter::default() };
+    assert!(list(doing).await.0.is_empty());
+}
+
+#[tokio::test]
+async fn the_picker_finds_names_and_codes_of_the_branch() {
+    let shop = shop().await;
+    let search = async |cari: &str, jenis| {
+        let found = sql::search_products(&shop.db, KEMANG, cari, jenis).await.unwrap();
+        found.iter().map(|pick| pick.product.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(search("sendja", None).await, ["Frame:13", "Frame:12"]);
+    assert_eq!(search("fr000412", None).await, ["Frame:12"], "the other branch's is not shown");
+    assert_eq!(search("kain", Some(ProductType::Aksesoris)).await, ["Aksesoris:1"]);
+    assert_eq!(search("_", None).await, Vec::<String>::new());
+    assert_eq!(search("", None).await.len(), 5);
+}
