@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgPool};
 
 pub mod embedded;
+pub mod sessions;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
