@@ -399,3 +399,120 @@ async fn notices(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
     .await?;
     Ok(())
 }
+
+#[derive(sqlx::FromRow)]
+struct Staff {
+    id: UserId,
+    name: String,
+    role: Role,
+    branch_id: Option<BranchId>,
+}
+
+/// The people of the demo's branches who may sign in.
+pub async fn staff(pool: &PgPool) -> sqlx::Result<Vec<Viewer>> {
+    let staff: Vec<Staff> = sqlx::query_as(
+        "SELECT id, name, role, branch_id FROM users WHERE is_active AND branch_id IS NOT NULL ORDER BY id",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(staff
+        .into_iter()
+        .map(|user| Viewer { id: user.id, name: user.name, role: user.role, home: user.branch_id, chosen: None })
+        .collect())
+}
+
+/// Days left open at midnight. The pages close today's; only an unattended demo has others.
+pub async fn close_days_gone_by(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE open_days o SET is_open = false, closed_by = $2, closed_at = now()
+         FROM branch_days d
+         WHERE d.branch_id = $1 AND o.branch_id = d.branch_id AND o.tanggal < d.tanggal AND o.is_open",
+    )
+    .bind(branch)
+    .bind(by)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// The patient at `place` (0 to 1) of the branch's.
+pub async fn a_patient(
+    pool: &PgPool,
+    branch: BranchId,
+    place: f64,
+) -> sqlx::Result<Option<(PatientId, ServiceType)>> {
+    sqlx::query_as(
+        "SELECT id, service_type FROM pasiens WHERE branch_id = $1 ORDER BY id
+         OFFSET (SELECT floor($2 * count(*))::bigint FROM pasiens WHERE branch_id = $1) LIMIT 1",
+    )
+    .bind(branch)
+    .bind(place)
+    .fetch_optional(pool)
+    .await
+}
+
+/// The product at `place` (0 to 1) of a branch's shelf, cheapest first; frames only those made for `made_for`.
+pub async fn on_the_shelf(
+    pool: &PgPool,
+    branch: BranchId,
+    product_type: ProductType,
+    made_for: Option<ServiceType>,
+    place: f64,
+) -> sqlx::Result<Option<ProductRef>> {
+    sqlx::query_as(
+        "WITH shelf AS (
+             SELECT product_type, product_id, price FROM products
+             WHERE branch_id = $1 AND product_type = $2 AND ($3::text IS NULL OR upper(service_type) = $3)
+         )
+         SELECT product_type, product_id FROM shelf ORDER BY price, product_id
+         OFFSET (SELECT floor($4 * count(*))::bigint FROM shelf) LIMIT 1",
+    )
+    .bind(branch)
+    .bind(product_type)
+    .bind(made_for)
+    .bind(place)
+    .fetch_optional(pool)
+    .await
+}
+
+#[derive(sqlx::FromRow)]
+pub struct Bench {
+    pub status: WorkStatus,
+    pub orders: i64,
+    pub oldest: SaleId,
+    pub oldest_owes: Rupiah,
+}
+
+/// A branch's unfinished orders by work status, with the oldest of each.
+pub async fn benches(pool: &PgPool, branch: BranchId) -> sqlx::Result<Vec<Bench>> {
+    sqlx::query_as(
+        "SELECT DISTINCT ON (status_pengerjaan) status_pengerjaan AS status,
+                count(*) OVER (PARTITION BY status_pengerjaan) AS orders, id AS oldest, kekurangan AS oldest_owes
+         FROM penjualans
+         WHERE branch_id = $1 AND status_pengerjaan <> 'Sudah Diambil'
+         ORDER BY status_pengerjaan, created_at, id",
+    )
+    .bind(branch)
+    .fetch_all(pool)
+    .await
+}
+
+#[derive(sqlx::FromRow)]
+pub struct Emptiest {
+    #[sqlx(flatten)]
+    pub product: ProductRef,
+    pub stok: i32,
+    /// Low products of the branch, this one among them.
+    pub low: i64,
+}
+
+/// The branch's low product with the least stock.
+pub async fn emptiest(pool: &PgPool, branch: BranchId) -> sqlx::Result<Option<Emptiest>> {
+    sqlx::query_as(
+        "SELECT product_type, product_id, stok, count(*) OVER () AS low FROM products
+         WHERE branch_id = $1 AND alert_level = 'low' ORDER BY stok, product_type, product_id LIMIT 1",
+    )
+    .bind(branch)
+    .fetch_optional(pool)
+    .await
+}
