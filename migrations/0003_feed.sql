@@ -93,10 +93,34 @@ BEGIN
         EXECUTE format('ALTER TABLE %I SET (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05)', t);
         EXECUTE format('CREATE INDEX %I ON %I (updated_xid)', t || '_xid', t);
         EXECUTE format('CREATE TRIGGER zz_feed_stamp BEFORE INSERT OR UPDATE ON %I FOR EACH ROW EXECUTE FUNCTION feed_stamp%s()', t, twin);
+        CONTINUE WHEN t = 'notifications';
         EXECUTE format('CREATE TRIGGER zz_feed_bury AFTER DELETE ON %I REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION feed_bury%s()', t, twin);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['branches', 'users', 'pasiens', 'frames', 'lensas', 'aksesoris', 'open_days', 'penjualans', 'notifications'] LOOP
         EXECUTE format('CREATE TRIGGER zz_feed_truncate BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION feed_refuse_truncate()', t);
     END LOOP;
 END $$;
+
+-- Notifications are a log: each row is told once. Old ones are deleted by age, which nobody needs to hear of.
+CREATE FUNCTION notifications_stay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a notification is told once and not changed: write a new one';
+END $$;
+CREATE TRIGGER stay BEFORE UPDATE ON notifications FOR EACH ROW EXECUTE FUNCTION notifications_stay();
+
+-- The products view again, now with the version that the stock stream compares.
+CREATE OR REPLACE VIEW products AS
+SELECT 'Frame' AS product_type, id AS product_id, branch_id, kode_frame AS kode, merk_frame || ' - ' || jenis_frame AS product_name,
+       harga_jual_frame AS price, stok, stok_minimum, alert_level, false AS is_custom_order, jenis_frame AS service_type, updated_at
+FROM frames
+UNION ALL
+SELECT 'Lensa', id, branch_id, kode_lensa, merk_lensa || ' - ' || type,
+       harga_jual_lensa, stok, stok_minimum, alert_level, is_custom_order, NULL, updated_at
+FROM lensas
+UNION ALL
+SELECT 'Aksesoris', id, branch_id, kode, nama_produk,
+       harga_jual, stok, stok_minimum, alert_level, false, NULL, updated_at
+FROM aksesoris;
 
 -- A session that ends (signed out, expired, ended elsewhere) ends its streams: row_id is the user.
 CREATE FUNCTION session_gone() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -107,3 +131,13 @@ BEGIN
 END $$;
 CREATE TRIGGER zz_session_gone AFTER DELETE ON sessions REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION session_gone();
 ALTER TABLE feed_gone SET (autovacuum_vacuum_scale_factor = 0.02);
+
+-- A sale as the streams list it: date and time are the branch's own.
+CREATE FUNCTION latest_sale(p penjualans, zone text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object(
+        'id', p.id, 'no_transaksi', p.kode_penjualan, 'nama_pasien', s.nama_pasien, 'service_type', s.service_type,
+        'total', p.total, 'status', p.status_pengerjaan,
+        'tanggal', to_char(p.created_at AT TIME ZONE zone, 'DD/MM/YYYY'), 'waktu', to_char(p.created_at AT TIME ZONE zone, 'HH24:MI'),
+        'at', (extract(epoch FROM p.created_at) * 1000000)::bigint)
+    FROM pasiens s WHERE s.id = p.pasien_id
+$$;

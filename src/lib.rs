@@ -7,6 +7,7 @@ pub mod scope;
 
 pub mod branches;
 pub mod notifications;
+pub mod omset;
 pub mod orders;
 pub mod patients;
 pub mod people;
@@ -20,3 +21,58 @@ pub mod hub;
 pub mod postgres;
 pub mod realtime;
 pub mod web;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What every handler holds. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub pool: sqlx::PgPool,
+    pub config: Arc<config::Config>,
+    pub live: realtime::Live,
+}
+
+/// Serves until `stop`, then ends: no new connections, streams told when to come back, running requests finished within
+/// `config.drain_seconds`, and nothing left behind.
+pub async fn run(
+    listener: TcpListener,
+    config: Arc<config::Config>,
+    pool: sqlx::PgPool,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let live = realtime::Live::default();
+    let app = App { pool: pool.clone(), config: config.clone(), live: live.clone() };
+    let database = pool.connect_options().as_ref().clone();
+    let poll_interval = Duration::from_millis(config.poll_interval_ms);
+    let heartbeat = Duration::from_secs(config.heartbeat_seconds);
+
+    // These outlive the streams: their last frames must still be told.
+    let background = TaskTracker::new();
+    let background_stop = CancellationToken::new();
+    background.spawn(realtime::pump(live.clone(), database, poll_interval, background_stop.clone()));
+    background.spawn(realtime::heartbeats(live.clone(), heartbeat, background_stop.clone()));
+    background.spawn(web::session::sweep(pool, background_stop.clone()));
+
+    if stop.run_until_cancelled(live.ready()).await.is_some() {
+        let drain = async {
+            stop.cancelled().await;
+            live.hub().drain();
+        };
+        let serving = web::accept::serve(
+            listener,
+            web::routes(app),
+            stop.clone(),
+            Duration::from_secs(config.drain_seconds),
+        );
+        tokio::join!(serving, drain);
+    }
+    background.close();
+    background_stop.cancel();
+    background.wait().await;
+    Ok(())
+}

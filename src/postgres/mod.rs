@@ -1,1 +1,78 @@
-//! postgres
+//! The way to the database: pool and migrations; and, in [`embedded`], a Postgres of our own.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, Executor, PgPool};
+
+pub mod embedded;
+pub mod sessions;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The pool of the pages and forms. It opens one connection now, so that a wrong URL shows at once.
+///
+/// # Errors
+/// The URL is not one, or the server does not answer within 5 seconds.
+pub async fn connect(url: &str) -> sqlx::Result<PgPool> {
+    let options = PgConnectOptions::from_str(url)?.application_name("melati");
+    PgPoolOptions::new()
+        // Postgres allows 100 in all, and every process behind the proxy has its own pool
+        .max_connections(16)
+        // a page that waits longer is better answered with "busy, try again"
+        .acquire_timeout(Duration::from_secs(5))
+        .idle_timeout(Duration::from_secs(300))
+        // lets go of a server that a failover left behind
+        .max_lifetime(Duration::from_secs(1_800))
+        .after_connect(|connection, _| {
+            // Set here and not in the URL's options, which connection poolers such as pgbouncer refuse.
+            // No page needs seconds; a lock held by someone's psql must not hold all connections of the pool.
+            Box::pin(async move {
+                connection
+                    .execute(
+                        "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
+                         SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'",
+                    )
+                    .await?;
+                Ok(())
+            })
+        })
+        .connect_with(options)
+        .await
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Unmigrated {
+    #[error(
+        "the database is newer than this melati: it has migration {database}, the newest known here is {known}; \
+         use the melati that made it, or a newer one"
+    )]
+    DatabaseIsNewer { database: i64, known: i64 },
+    #[error("migration {0} is not the one that the database was made with: applied migrations are never edited")]
+    Edited(i64),
+    #[error("the schema could not be brought up to date: {0}")]
+    Failed(#[from] MigrateError),
+}
+
+/// Brings the schema up to date. Any number of processes may do so at once: an advisory lock lets one work and the
+/// others wait, and they find nothing left to do.
+///
+/// # Errors
+/// The database knows migrations that we do not, or one failed (it is then rolled back as a whole).
+pub async fn migrate(pool: &PgPool) -> Result<(), Unmigrated> {
+    // A connection of its own, without the pool's timeouts: waiting for the lock and building an index may take long.
+    let mut connection = pool.connect_options().as_ref().clone().connect().await.map_err(MigrateError::from)?;
+    let outcome = MIGRATIONS.run(&mut connection).await;
+    // Closing gives the lock back, too, should the run have failed before it could.
+    connection.close().await.map_err(MigrateError::from)?;
+    outcome.map_err(|error| match error {
+        MigrateError::VersionMissing(database) => {
+            let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+            Unmigrated::DatabaseIsNewer { database, known }
+        }
+        MigrateError::VersionMismatch(version) => Unmigrated::Edited(version),
+        other => Unmigrated::Failed(other),
+    })
+}

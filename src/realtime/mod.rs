@@ -1,1 +1,309 @@
-//! realtime
+//! What the streams say: the feed's ticks become messages here, one file a stream, and the hub carries them to the
+//! connections that `endpoint.rs` opens.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::feed::{Cursor, Feed, FeedError, History, Table, Tick};
+use crate::hub::{HEARTBEAT, HEARTBEAT_SHARDS, Hub, Message, Topic};
+use crate::ids::{BranchId, UserId};
+use crate::omset::{self, Days};
+
+pub mod dashboard;
+pub mod endpoint;
+mod notifications;
+mod stock;
+
+fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+/// RFC 3339 in UTC, always with six digits of fraction: such times order as text.
+fn rfc3339(when: OffsetDateTime) -> String {
+    const FORMAT: &[BorrowedFormatItem] =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+    when.to_offset(time::UtcOffset::UTC).format(FORMAT).expect("the format names only parts that every time has")
+}
+
+/// The live side of a process: what pages and streams ask of it.
+#[derive(Clone)]
+pub struct Live {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hub: Arc<Hub>,
+    /// None until the database was reached for the first time.
+    known: Mutex<Option<Known>>,
+    /// Counts the polls that answered; a waiter sees that a whole one has passed.
+    polls: watch::Sender<u64>,
+    /// When the last poll answered, and whether the one after it failed.
+    freshness: Mutex<Freshness>,
+}
+
+/// What the feed has last told of the database.
+struct Known {
+    history: History,
+    days: Arc<Days>,
+}
+
+#[derive(Clone, Copy)]
+struct Freshness {
+    as_of: OffsetDateTime,
+    fresh: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                hub: Arc::default(),
+                known: Mutex::new(None),
+                polls: watch::Sender::new(0),
+                freshness: Mutex::new(Freshness { as_of: now(), fresh: false }),
+            }),
+        }
+    }
+}
+
+impl Live {
+    /// Where the feed stands. A page prints it as it was *before* its data was read, and its script connects from it.
+    pub fn cursor(&self) -> String {
+        self.shared.hub.cursor().to_string()
+    }
+
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.shared.hub
+    }
+
+    /// Whether the last poll answered: the screens are as fresh as the database.
+    pub fn is_fresh(&self) -> bool {
+        lock(&self.shared.freshness).fresh
+    }
+
+    /// The days of the branches as last told.
+    pub fn days(&self) -> Option<Arc<Days>> {
+        lock(&self.shared.known).as_ref().map(|known| known.days.clone())
+    }
+
+    fn history(&self) -> Option<History> {
+        lock(&self.shared.known).as_ref().map(|known| known.history.clone())
+    }
+
+    /// Waits until the feed stands: before that a page has no cursor to print, and its stream would begin with a gap.
+    pub async fn ready(&self) {
+        let mut polls = self.shared.polls.subscribe();
+        // the sender lives in `self`: this cannot fail
+        let _ = polls.wait_for(|count| *count > 0).await;
+    }
+
+    /// Waits until a poll that began after this call has answered.
+    async fn next_poll(&self) {
+        let mut polls = self.shared.polls.subscribe();
+        let seen = *polls.borrow_and_update();
+        // the sender lives in `self`: this cannot fail
+        let _ = polls.wait_for(|count| *count >= seen + 2).await;
+    }
+
+    fn set_fresh(&self, fresh: bool) {
+        let mut freshness = lock(&self.shared.freshness);
+        let changed = freshness.fresh != fresh;
+        freshness.fresh = fresh;
+        if fresh {
+            freshness.as_of = now();
+        }
+        drop(freshness);
+        if changed {
+            // a client must not wait for its next heartbeat to learn that its figures are old, or current again
+            (0..HEARTBEAT_SHARDS).for_each(|shard| self.beat(shard));
+        }
+    }
+
+    fn beat(&self, shard: u8) {
+        let Freshness { as_of, fresh } = *lock(&self.shared.freshness);
+        let json = format!(
+            r#"{{"timestamp":"{}","fresh":{fresh},"as_of":"{}"}}"#,
+            rfc3339(now()),
+            rfc3339(if fresh { now() } else { as_of })
+        );
+        self.shared.hub.say(vec![(Topic::Heartbeat(shard), Message { event: HEARTBEAT, json: json.into() })]);
+    }
+}
+
+/// Heartbeats for every connection, each shard at its own moment of the period. They go on while the database is away: the
+/// stream lives, and says that its figures are old.
+pub async fn heartbeats(live: Live, period: Duration, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(period / u32::from(HEARTBEAT_SHARDS));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for shard in (0..HEARTBEAT_SHARDS).cycle() {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => live.beat(shard),
+        }
+    }
+}
+
+/// Even when nothing is written the figures are read again this often: a branch's day ends without a write, and a clock
+/// may step.
+const REREAD: Duration = Duration::from_secs(60);
+
+/// How long to wait before the database is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Feed → hub, for the life of the process. Loses nothing over reconnections: the position is the last cursor published.
+pub async fn pump(live: Live, database: PgConnectOptions, poll_interval: Duration, stop: CancellationToken) {
+    let mut complained = false;
+    loop {
+        let error = tokio::select! {
+            () = stop.cancelled() => return,
+            error = pump_until_error(&live, &database, poll_interval) => error,
+        };
+        if live.is_fresh() || !complained {
+            tracing::warn!(%error, "the feed lost its database; trying again until it is back");
+            complained = true;
+        }
+        live.set_fresh(false);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(RETRY) => {}
+        }
+    }
+}
+
+async fn pump_until_error(live: &Live, database: &PgConnectOptions, poll_interval: Duration) -> FeedError {
+    match Pump::connect(live, database).await {
+        Ok(mut pump) => {
+            tracing::info!(cursor = %live.cursor(), "the feed stands");
+            let mut ticks = tokio::time::interval(poll_interval);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                if let Err(error) = pump.tick().await {
+                    return error;
+                }
+            }
+        }
+        Err(error) => error,
+    }
+}
+
+struct Pump<'a> {
+    live: &'a Live,
+    feed: Feed,
+    states: dashboard::States,
+    reread_at: Instant,
+}
+
+impl<'a> Pump<'a> {
+    async fn connect(live: &'a Live, database: &PgConnectOptions) -> Result<Self, FeedError> {
+        let hub = live.hub();
+        let mut feed = Feed::connect(database).await?;
+        let told = hub.cursor();
+        if told.is_empty() {
+            hub.stand_at(&feed.cursor().to_string());
+        } else if let Err(reason) = told.parse::<Cursor>().map_or(Ok(()), |told| feed.resume_from(&told)) {
+            tracing::warn!(?reason, "this database does not continue the one before: every stream starts afresh");
+            hub.restart_at(&feed.cursor().to_string());
+        }
+        let mut pump = Self { live, feed, states: dashboard::States::default(), reread_at: Instant::now() };
+        pump.reread().await?;
+        live.set_fresh(true);
+        Ok(pump)
+    }
+
+    async fn tick(&mut self) -> Result<(), FeedError> {
+        let tick = self.feed.poll().await?;
+        self.live.set_fresh(true);
+        if let Some(tick) = tick {
+            self.tell(tick).await?;
+        }
+        if Instant::now() >= self.reread_at {
+            self.reread().await?;
+        }
+        self.answer_newcomers();
+        self.live.shared.polls.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    async fn tell(&mut self, tick: Tick) -> Result<(), FeedError> {
+        let mut touched = BTreeSet::new();
+        let mut messages = Vec::new();
+        for change in &tick.changes {
+            if change.table != Table::Notifications {
+                touched.extend(change.branch);
+            }
+            if let Table::Users | Table::Sessions = change.table {
+                messages.push((Topic::Rights(UserId(change.id)), Message { event: "rights", json: "{}".into() }));
+            }
+        }
+        let touched: Vec<BranchId> = touched.into_iter().collect();
+        let days = self.days_with(&touched).await?;
+        messages.extend(stock::tick(&tick.changes, &days));
+        messages.extend(notifications::tick(&tick.changes, &days));
+        if !touched.is_empty() {
+            messages.extend(self.state_news(&days));
+        }
+        *lock(&self.live.shared.known) = Some(Known { history: self.feed.history().clone(), days });
+        self.live.hub().publish(&tick.cursor.to_string(), messages);
+        Ok(())
+    }
+
+    /// The days, with those of the touched branches read again.
+    async fn days_with(&mut self, touched: &[BranchId]) -> Result<Arc<Days>, FeedError> {
+        let known = self.live.days().unwrap_or_default();
+        if touched.is_empty() {
+            return Ok(known);
+        }
+        let mut days = Days::clone(&known);
+        days.retain(|branch, _| !touched.contains(branch));
+        days.extend(omset::sql::days(self.feed.connection(), Some(touched)).await?);
+        Ok(Arc::new(days))
+    }
+
+    fn state_news(&mut self, days: &Days) -> Vec<(Topic, Message)> {
+        let topics = self.live.hub().state_topics();
+        self.states.keep_only(&topics);
+        topics.into_iter().filter_map(|topic| Some((topic, self.states.news(topic, days)?))).collect()
+    }
+
+    /// All figures again, and what they change.
+    async fn reread(&mut self) -> Result<(), FeedError> {
+        let days = Arc::new(omset::sql::days(self.feed.connection(), None).await?);
+        *lock(&self.live.shared.known) = Some(Known { history: self.feed.history().clone(), days: days.clone() });
+        let news = self.state_news(&days);
+        self.live.hub().say(news);
+        let until_midnight = match omset::sql::next_midnight(self.feed.connection()).await? {
+            Some((midnight, now)) => Duration::try_from(midnight - now).unwrap_or_default() + Duration::from_millis(10),
+            None => REREAD,
+        };
+        self.reread_at = Instant::now() + until_midnight.min(REREAD);
+        Ok(())
+    }
+
+    /// State topics that somebody has just subscribed to and nobody was told before.
+    fn answer_newcomers(&mut self) {
+        let cold = self.live.hub().take_cold();
+        if cold.is_empty() {
+            return;
+        }
+        let days = self.live.days().unwrap_or_default();
+        let news = cold.into_iter().filter_map(|topic| {
+            self.states.forget(topic);
+            Some((topic, self.states.news(topic, &days)?))
+        });
+        self.live.hub().say(news.collect());
+    }
+}

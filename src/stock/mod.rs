@@ -2,6 +2,7 @@
 
 use crate::ids::ProductId;
 
+pub mod alerts;
 pub mod sql;
 
 #[derive(
@@ -49,4 +50,31 @@ pub enum Level {
     Low,
     Medium,
     Normal,
+}
+
+impl Level {
+    /// The word beside the number.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Low => "Rendah",
+            Self::Medium => "Menipis",
+            Self::Normal => "Aman",
+        }
+    }
+
+    /// As in `alert_level` and `data-level`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::Normal => "normal",
+        }
+    }
+}
+
+/// How many products need looking after.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Totals {
+    pub low: i64,
+    pub medium: i64,
 }

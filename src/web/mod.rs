@@ -1,1 +1,87 @@
-//! web
+//! HTTP: the routes as a table of contents, and the layers every answer passes through.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{Next, from_fn, map_response};
+use axum::response::Response;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::trace::TraceLayer;
+
+use crate::App;
+
+pub mod accept;
+pub mod assets;
+pub mod error;
+pub mod page;
+pub mod session;
+
+pub use error::Error;
+
+/// The largest form or JSON anyone sends us is a sale of some hundred lines.
+const LARGEST_BODY_BYTES: usize = 256 * 1024;
+
+/// Everything there is to ask for. Each noun lists its own pages.
+pub fn routes(app: App) -> Router {
+    let sessions = session::layer(&app);
+    Router::new()
+        .merge(crate::people::pages::routes())
+        .merge(crate::branches::pages::routes())
+        .merge(crate::notifications::pages::routes())
+        .merge(crate::realtime::endpoint::routes())
+        .merge(assets::routes())
+        .fallback(async || Error::not_found())
+        .with_state(app)
+        // From the inside out. `error::dress` lies outside everything that refuses, so that every refusal looks the same;
+        // compression leaves text/event-stream alone as long as nobody gives it a predicate of its own.
+        .layer(sessions)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY_BYTES))
+        .layer(CsrfLayer::new())
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn(error::dress))
+        .layer(CompressionLayer::new())
+        .layer(map_response(harden))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
+        .layer(from_fn(number_request))
+}
+
+/// What a person reads out when something broke, and what the log knows the request by.
+#[derive(Debug, Clone)]
+pub struct RequestId(String);
+
+async fn number_request(mut request: Request, next: Next) -> Response {
+    let id = RequestId(page::short_code());
+    let header = HeaderValue::from_str(&id.0).expect("letters, digits and a dash");
+    request.extensions_mut().insert(id);
+    let mut response = next.run(request).await;
+    response.headers_mut().insert("x-request-id", header);
+    response
+}
+
+/// The path without its query: a search may hold a patient's name.
+fn span(request: &Request) -> tracing::Span {
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.as_str()).unwrap_or_default();
+    tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
+}
+
+/// No exceptions for inline script or style: state lives in attributes, bar lengths are SVG attributes.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        // the scanner on the sales page
+        (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(), geolocation=(), payment=()"),
+        // pages hold patients' names and takings: not for a shared tablet's disk
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,133 @@
+//! The statements of the feed. One condition stands in all of them: a row is new when its writer had not finished in the
+//! earlier snapshot. It is written so that each table answers from its index on `updated_xid`: the upper bound belongs
+//! inside the range arm (outside of it the planner walks the index from its start).
+
+/// `$lower` and `$upper` are snapshots, as SQL expressions.
+macro_rules! written_between {
+    ($lower:literal, $upper:literal) => {
+        concat!(
+            "((updated_xid >= pg_snapshot_xmax(", $lower, ") AND updated_xid < pg_snapshot_xmax(", $upper, "))",
+            " OR updated_xid = ANY (ARRAY(SELECT pg_snapshot_xip(", $lower, "))))"
+        )
+    };
+}
+
+/// The arms of the three product tables and their tombstones; `$also` narrows (or is `TRUE`).
+macro_rules! products_written {
+    ($between:expr, $also:literal) => {
+        concat!(
+            "SELECT 'frames' AS tbl, 'U' AS op, branch_id, id, updated_at, jsonb_build_object(",
+            "  'kode', kode_frame, 'product_name', merk_frame || ' - ' || jenis_frame, 'new_stock', stok,",
+            "  'price', harga_jual_frame, 'alert_level', alert_level)::text AS body",
+            " FROM frames WHERE ", $between, " AND ", $also,
+            " UNION ALL SELECT 'lensas', 'U', branch_id, id, updated_at, jsonb_build_object(",
+            "  'kode', kode_lensa, 'product_name', merk_lensa || ' - ' || type, 'new_stock', stok,",
+            "  'price', harga_jual_lensa, 'alert_level', alert_level)::text",
+            " FROM lensas WHERE ", $between, " AND ", $also,
+            " UNION ALL SELECT 'aksesoris', 'U', branch_id, id, updated_at, jsonb_build_object(",
+            "  'kode', kode, 'product_name', nama_produk, 'new_stock', stok,",
+            "  'price', harga_jual, 'alert_level', alert_level)::text",
+            " FROM aksesoris WHERE ", $between, " AND ", $also,
+            " UNION ALL SELECT tbl, 'D', branch_id, row_id, updated_at, (CASE tbl",
+            "  WHEN 'frames' THEN jsonb_build_object('kode', body->'kode_frame',",
+            "    'product_name', (body->>'merk_frame') || ' - ' || (body->>'jenis_frame'), 'new_stock', body->'stok',",
+            "    'price', body->'harga_jual_frame', 'alert_level', body->'alert_level')",
+            "  WHEN 'lensas' THEN jsonb_build_object('kode', body->'kode_lensa',",
+            "    'product_name', (body->>'merk_lensa') || ' - ' || (body->>'type'), 'new_stock', body->'stok',",
+            "    'price', body->'harga_jual_lensa', 'alert_level', body->'alert_level')",
+            "  WHEN 'aksesoris' THEN jsonb_build_object('kode', body->'kode', 'product_name', body->'nama_produk',",
+            "    'new_stock', body->'stok', 'price', body->'harga_jual', 'alert_level', body->'alert_level') END)::text",
+            " FROM feed_gone WHERE ", $between, " AND ", $also
+        )
+    };
+}
+
+macro_rules! notifications_written {
+    ($between:expr, $also:literal) => {
+        concat!(
+            "SELECT 'notifications' AS tbl, 'U' AS op, branch_id, id, updated_at, jsonb_build_object(",
+            "  'type', type, 'title', title, 'message', message, 'data', data, 'audience', audience)::text AS body",
+            " FROM notifications WHERE ", $between, " AND ", $also
+        )
+    };
+}
+
+/// One tick: where we stand, and every row whose writer has finished since `$1`. No rows: one line with nulls.
+pub const POLL: &str = concat!(
+    "SELECT here.snapshot, here.pruned_below, change.*",
+    " FROM (SELECT pg_current_snapshot()::text AS snapshot, (SELECT pruned_below::text FROM feed_meta) AS pruned_below) here",
+    " LEFT JOIN LATERAL (",
+    products_written!(written_between!("$1::pg_snapshot", "pg_current_snapshot()"), "TRUE"),
+    " UNION ALL ",
+    notifications_written!(written_between!("$1::pg_snapshot", "pg_current_snapshot()"), "TRUE"),
+    " UNION ALL SELECT 'penjualans', 'U', branch_id, id, updated_at, NULL FROM penjualans WHERE ",
+    written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
+    " UNION ALL SELECT 'open_days', 'U', branch_id, id, updated_at, NULL FROM open_days WHERE ",
+    written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
+    " UNION ALL SELECT 'pasiens', 'U', branch_id, id, updated_at, NULL FROM pasiens WHERE ",
+    written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
+    " UNION ALL SELECT 'users', 'U', branch_id, id, updated_at, NULL FROM users WHERE ",
+    written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
+    " UNION ALL SELECT 'branches', 'U', id, id, updated_at, NULL FROM branches WHERE ",
+    written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
+    ") change ON TRUE",
+    // a row that moves leaves its tombstone and arrives at the same instant: gone first
+    " ORDER BY change.updated_at, change.op"
+);
+
+/// Where a new connection of the feed finds itself.
+pub const ORIGIN: &str = "
+    SELECT (SELECT system_identifier FROM pg_control_system()) AS system_identifier,
+           CASE WHEN pg_is_in_recovery() THEN 0
+                ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END AS timeline,
+           pg_current_snapshot()::text AS snapshot";
+
+/// One row a start of Postgres. `first_xid` is read from the control file, because others may have written since the
+/// start: at a start it is what the last checkpoint knew, and a checkpoint ends every recovery.
+pub const REGISTER_EPOCH: &str = "
+    INSERT INTO feed_epochs (epoch, postmaster_started_at, system_identifier, first_xid)
+    SELECT $1, pg_postmaster_start_time(), $2,
+           least(pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+                 (split_part(next_xid, ':', 1)::bigint << 32) + split_part(next_xid, ':', 2)::bigint)::text::xid8
+    FROM pg_control_checkpoint()
+    ON CONFLICT (system_identifier, postmaster_started_at) DO NOTHING";
+
+/// Newest first. The current start is the newest of ours.
+pub const EPOCHS: &str = "
+    SELECT epoch, first_xid::text AS first_xid, postmaster_started_at = pg_postmaster_start_time() AND system_identifier = $1 AS is_current
+    FROM feed_epochs ORDER BY seq DESC";
+
+/// What a scope missed: written after `$1` and finished in `$2`; what finished later comes with the live ticks. `$3` is the
+/// branch, or null for all.
+pub const MISSED_PRODUCTS: &str = concat!(
+    "SELECT * FROM (",
+    products_written!(
+        written_between!("$1::pg_snapshot", "$2::pg_snapshot"),
+        "pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id = $3)"
+    ),
+    ") missed WHERE tbl IN ('frames', 'lensas', 'aksesoris') ORDER BY updated_at, op LIMIT $4"
+);
+
+/// As above; `$4` is the role, for the audience.
+pub const MISSED_NOTIFICATIONS: &str = concat!(
+    notifications_written!(
+        written_between!("$1::pg_snapshot", "$2::pg_snapshot"),
+        "pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id IS NULL OR branch_id = $3)
+          AND ($4 = 'super_admin' OR audience IS NULL OR audience = $4)"
+    ),
+    " ORDER BY updated_at, id LIMIT $5"
+);
+
+/// The newest notifications of a scope, oldest first: for a client that starts afresh. `$1` branch or null, `$2` role.
+pub const RECENT_NOTIFICATIONS: &str = concat!(
+    "SELECT * FROM (",
+    notifications_written!(
+        "TRUE",
+        "($1::bigint IS NULL OR branch_id IS NULL OR branch_id = $1) AND ($2 = 'super_admin' OR audience IS NULL OR audience = $2)"
+    ),
+    " ORDER BY id DESC LIMIT $3) newest ORDER BY updated_at, id"
+);
+
+/// Tombstones below this are gone: a cursor from before has missed some. Read after what a cursor asked for, so that a
+/// pruning in between is noticed.
+pub const PRUNED_BELOW: &str = "SELECT pruned_below::text FROM feed_meta";

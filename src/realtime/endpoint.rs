@@ -1,0 +1,299 @@
+//! `GET /realtime/…`: from a request to a stream. Subscribe first, then read what was missed up to the tick subscribed
+//! at, then go on with the live frames: no gap, no double.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use http_body_util::StreamBody;
+use serde::Deserialize;
+
+use super::notifications::{self, Kind};
+use super::{now, rfc3339, stock};
+use crate::App;
+use crate::feed::{self, Cursor, Missed, MissedError, Snapshot, Unusable};
+use crate::hub::{HEARTBEAT, Message, Naming, Subscription, Topic, Wanted, encode, jitter};
+use crate::ids::BranchId;
+use crate::refusal::Refusal;
+use crate::scope::{Branches, Role, Viewer};
+use crate::stock::alerts;
+use crate::web::Error;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/realtime/dashboard", get(|asked| single(asked, Stream::Dashboard)))
+        .route("/realtime/omset-kasir", get(|asked| single(asked, Stream::OmsetKasir)))
+        .route("/realtime/notifications", get(|asked| single(asked, Stream::Notifications)))
+        .route("/realtime/stock-updates", get(|asked| single(asked, Stream::StockUpdates)))
+        .route("/realtime/stream", get(combined))
+}
+
+/// In the order in which a tick tells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stream {
+    Dashboard,
+    OmsetKasir,
+    StockUpdates,
+    Notifications,
+}
+
+impl Stream {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "dashboard" => Self::Dashboard,
+            "omset-kasir" => Self::OmsetKasir,
+            "stock-updates" => Self::StockUpdates,
+            "notifications" => Self::Notifications,
+            _ => return None,
+        })
+    }
+
+    /// The topic this stream is for this viewer: here the scope is applied, once for the life of the connection.
+    fn topic(self, viewer: &Viewer) -> Result<Topic, Refusal> {
+        let branches = viewer.branches();
+        Ok(match (self, viewer.role, branches) {
+            (Self::Dashboard, Role::Kasir, Branches::One(branch)) => Topic::KasirDashboard(viewer.id, branch),
+            (Self::Dashboard, _, branches) => Topic::Dashboard(branches),
+            (Self::OmsetKasir, Role::Kasir, Branches::One(branch)) => Topic::Omset(viewer.id, branch),
+            (Self::OmsetKasir, ..) => return Err(Refusal::Forbidden),
+            (Self::StockUpdates, _, branches) => Topic::Stock(branches),
+            (Self::Notifications, role, branches) => Topic::Notifications(branches, role),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    topics: Option<String>,
+    /// What a fresh `EventSource` cannot send as a header.
+    last_event_id: Option<String>,
+    /// The branch a super admin's page was rendered for (`semua`: all of them). A page must go on with the branch it shows,
+    /// whatever has since been chosen in another tab. It narrows; from anyone else it is ignored.
+    branch: Option<String>,
+}
+
+impl Asked {
+    fn narrow(&self, viewer: &mut Viewer) {
+        if viewer.role == Role::SuperAdmin {
+            match self.branch.as_deref() {
+                Some("semua") => viewer.chosen = None,
+                // an unknown branch has nothing to show, and a broken one even less
+                Some(branch) if !branch.is_empty() => viewer.chosen = Some(branch.parse().unwrap_or(BranchId(0))),
+                _ => {}
+            }
+        }
+    }
+}
+
+type Request = (State<App>, Viewer, Query<Asked>, HeaderMap);
+
+async fn single((State(app), viewer, Query(asked), headers): Request, stream: Stream) -> Result<Response, Error> {
+    open(app, viewer, &asked, &headers, &[stream], Naming::Unnamed).await
+}
+
+async fn combined(request: Request) -> Result<Response, Error> {
+    let (State(app), viewer, Query(asked), headers) = request;
+    let mut streams = Vec::new();
+    for name in asked.topics.as_deref().unwrap_or_default().split(',').filter(|name| !name.is_empty()) {
+        let stream = Stream::named(name).ok_or_else(|| {
+            Refusal::invalid("topics", format!("{name:?} bukan nama aliran. Yang ada: dashboard, omset-kasir, stock-updates, notifications."))
+        })?;
+        streams.push(stream);
+    }
+    streams.sort_unstable();
+    streams.dedup();
+    if streams.is_empty() {
+        return Err(Refusal::invalid("topics", "Sebutkan paling sedikit satu aliran: ?topics=dashboard,notifications").into());
+    }
+    open(app, viewer, &asked, &headers, &streams, Naming::Named).await
+}
+
+/// A cursor that no resume accepts: what precedes the last message of a fresh start. Cut there, the client starts afresh.
+const NOT_YET: &str = "-";
+
+/// How many notifications a client gets that starts afresh after a `reset`.
+const RECENT: i64 = 50;
+
+enum Start {
+    /// Without a cursor.
+    Fresh,
+    Resume(Cursor),
+    Reset(Unusable),
+}
+
+async fn open(
+    app: App,
+    mut viewer: Viewer,
+    asked: &Asked,
+    headers: &HeaderMap,
+    streams: &[Stream],
+    naming: Naming,
+) -> Result<Response, Error> {
+    asked.narrow(&mut viewer);
+    let topics = streams.iter().map(|stream| stream.topic(&viewer)).collect::<Result<Vec<_>, _>>()?;
+    let hub = app.live.hub();
+    let (open, own) = hub.open_streams(viewer.id);
+    if own >= app.config.max_streams_per_user {
+        return Err(Error::TooMany { retry_after_seconds: 10 });
+    }
+    if open >= app.config.max_streams {
+        return Err(Error::Draining { retry_after_seconds: 5 });
+    }
+    let header = headers.get("last-event-id").map(HeaderValue::as_bytes);
+    let start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
+        None => Start::Fresh,
+        Some(id) => judge(&app, id).await,
+    };
+    let wanted = Wanted { user: viewer.id, topics: &topics, naming, lifetime: app.config.stream_lifetime() };
+    let mut live = hub.subscribe(wanted).ok_or(Error::Draining { retry_after_seconds: 1 })?;
+    // The feed has not reached the database yet: there is no place to start from.
+    let here: Cursor = live.starts_at().parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
+    let opening = Opening { app: &app, viewer: &viewer, streams, naming };
+    let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
+    Ok((
+        [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CACHE_CONTROL, "no-cache, no-transform"),
+            (header::HeaderName::from_static("x-accel-buffering"), "no"),
+        ],
+        Body::new(StreamBody::new(Frames { backlog: backlog.into(), live })),
+    )
+        .into_response())
+}
+
+/// Whether a cursor can be resumed here.
+async fn judge(app: &App, id: &[u8]) -> Start {
+    let Some(cursor) = std::str::from_utf8(id).ok().and_then(|id| id.parse::<Cursor>().ok()) else {
+        return Start::Reset(Unusable::Unreadable);
+    };
+    let accepts = || {
+        let (history, here) = (app.live.history()?, app.live.cursor().parse::<Cursor>().ok()?);
+        Some(history.accepts(&cursor, &here.snapshot))
+    };
+    let mut verdict = accepts();
+    if verdict == Some(Err(Unusable::Future)) {
+        // Another process has polled since we have: it is ahead of us by a tick at most.
+        let _ = tokio::time::timeout(Duration::from_secs(2), app.live.next_poll()).await;
+        verdict = accepts();
+    }
+    match verdict {
+        Some(Err(reason)) => Start::Reset(reason),
+        // without a history there is no place to start from either, and the caller says so
+        Some(Ok(())) | None => Start::Resume(cursor),
+    }
+}
+
+struct Opening<'a> {
+    app: &'a App,
+    viewer: &'a Viewer,
+    streams: &'a [Stream],
+    naming: Naming,
+}
+
+impl Opening<'_> {
+    /// Everything to be said before the live frames.
+    async fn backlog(&self, live: &mut Subscription, here: &Snapshot, start: Start) -> Result<Vec<Bytes>, Error> {
+        let (missed, start) = match start {
+            Start::Resume(cursor) => match self.missed(&cursor.snapshot, here).await {
+                Ok(missed) => (missed, Start::Resume(cursor)),
+                Err(MissedError::Unusable(reason)) => (self.afresh(Kind::Snapshot).await?, Start::Reset(reason)),
+                Err(MissedError::Database(error)) => return Err(error.into()),
+            },
+            Start::Reset(reason) => (self.afresh(Kind::Snapshot).await?, Start::Reset(reason)),
+            Start::Fresh => (self.afresh(Kind::News).await?, Start::Fresh),
+        };
+        let mut messages = live.take_latest();
+        messages.extend(missed);
+
+        let before = match &start {
+            Start::Resume(cursor) => cursor.to_string(),
+            Start::Fresh | Start::Reset(_) => NOT_YET.to_owned(),
+        };
+        let mut out = vec![Bytes::from(format!("retry: {}\n\n", jitter(RETRY_LEAST, RETRY_MOST).as_millis()))];
+        if let Start::Reset(reason) = &start {
+            let json = serde_json::json!({ "reason": reason }).to_string();
+            out.push(encode(Some("reset"), json.as_bytes(), NOT_YET));
+        }
+        let last = messages.len().saturating_sub(1);
+        for (i, Message { event, json }) in messages.iter().enumerate() {
+            let event = (self.naming == Naming::Named).then_some(*event);
+            out.push(encode(event, json, if i == last { live.starts_at() } else { &before }));
+        }
+        // The first sign of life, at once; and the cursor, also where there was nothing else to say.
+        let time = rfc3339(now());
+        let beat = format!(r#"{{"timestamp":"{time}","fresh":{},"as_of":"{time}"}}"#, self.app.live.is_fresh());
+        out.push(encode(Some(HEARTBEAT), beat.as_bytes(), live.starts_at()));
+        Ok(out)
+    }
+
+    fn wants(&self, stream: Stream) -> bool {
+        self.streams.contains(&stream)
+    }
+
+    async fn missed(&self, since: &Snapshot, until: &Snapshot) -> Result<Vec<Message>, MissedError> {
+        let mut messages = Vec::new();
+        let branches = self.viewer.branches();
+        let missed = Missed { since, until };
+        if self.wants(Stream::StockUpdates) || self.wants(Stream::Notifications) {
+            let mut connection = self.app.pool.acquire().await?;
+            if self.wants(Stream::StockUpdates) {
+                let changes = missed.products(&mut connection, branches.one()).await?;
+                let changes: Vec<_> = changes.iter().collect();
+                messages.extend(stock::missed(&changes, &self.app.live.days().unwrap_or_default(), branches));
+            }
+            if self.wants(Stream::Notifications) {
+                let changes = missed.notifications(&mut connection, branches.one(), self.viewer.role).await?;
+                messages.extend(notifications::missed(&changes, Kind::News));
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Without a usable cursor: the products that need attention, and after a reset the newest notifications.
+    async fn afresh(&self, notifications: Kind) -> sqlx::Result<Vec<Message>> {
+        let mut messages = Vec::new();
+        let branches = self.viewer.branches();
+        if self.wants(Stream::StockUpdates) {
+            let mut connection = self.app.pool.acquire().await?;
+            let rows = alerts::alerts(&mut connection, branches.one()).await?;
+            messages.extend(stock::snapshot(rows, &self.app.live.days().unwrap_or_default(), branches));
+        }
+        if self.wants(Stream::Notifications) && notifications == Kind::Snapshot {
+            let mut connection = self.app.pool.acquire().await?;
+            let changes =
+                feed::recent_notifications(&mut connection, branches.one(), self.viewer.role, RECENT).await?;
+            messages.extend(notifications::missed(&changes, Kind::Snapshot));
+        }
+        Ok(messages)
+    }
+}
+
+/// How soon a client comes back after a cut that we did not foresee.
+const RETRY_LEAST: Duration = Duration::from_secs(1);
+const RETRY_MOST: Duration = Duration::from_secs(3);
+
+/// The body of a stream: the backlog, then the live frames.
+struct Frames {
+    backlog: VecDeque<Bytes>,
+    live: Subscription,
+}
+
+impl futures_core::Stream for Frames {
+    type Item = Result<http_body::Frame<Bytes>, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(bytes) = self.backlog.pop_front() {
+            return Poll::Ready(Some(Ok(http_body::Frame::data(bytes))));
+        }
+        self.live.poll_next(cx).map(|frame| frame.map(|bytes| Ok(http_body::Frame::data(bytes))))
+    }
+}

@@ -1,0 +1,272 @@
+//! What pages have in common: rendering, the shell around them (navigation, badges, bell), the theme, and how a form is
+//! answered.
+
+use std::convert::Infallible;
+
+use askama::Template;
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use rand::Rng;
+
+use crate::App;
+use crate::branches::{self, Branch, Today};
+use crate::ids::BranchId;
+use crate::notifications::{self, Inbox};
+use crate::scope::{Role, Viewer};
+use crate::stock;
+use crate::web;
+
+/// A template as an answer.
+pub struct Page<T>(pub T);
+
+impl<T: Template> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        match self.0.render() {
+            Ok(html) => Html(html).into_response(),
+            Err(error) => web::Error::broken(error).into_response(),
+        }
+    }
+}
+
+/// Where in the navigation a page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nav {
+    Home,
+    /// The sales page: the sidebar shrinks to a rail.
+    Sell,
+    Sales,
+    Stock,
+    Notifications,
+    Account,
+}
+
+/// Everything `layout.html` shows around a page. A template extends the layout and holds one as `shell`.
+pub struct Shell {
+    pub title: String,
+    pub nav: Nav,
+    pub viewer: Viewer,
+    /// The one branch looked at; none when a super admin looks at all.
+    pub branch: Option<Branch>,
+    /// What a super admin may switch to; empty for everyone else.
+    pub switcher: Vec<Branch>,
+    /// The day of `branch`.
+    pub today: Option<Today>,
+    pub stock: stock::Totals,
+    pub inbox: Inbox,
+    /// Where the streams take over: read before anything the page shows.
+    pub cursor: String,
+    pub theme: Theme,
+}
+
+impl Shell {
+    /// Call it before reading the page's own data: the cursor must be older than whatever the page shows.
+    pub async fn load(app: &App, viewer: &Viewer, nav: Nav, title: impl Into<String>) -> Result<Self, web::Error> {
+        let cursor = app.live.cursor();
+        let scope = viewer.branches();
+        let (branch, today) = match scope.one() {
+            Some(id) => (branches::sql::find(&app.pool, id).await?, branches::sql::today(&app.pool, id).await?),
+            None => (None, None),
+        };
+        let switcher = match viewer.role {
+            Role::SuperAdmin => branches::sql::all(&app.pool).await?,
+            Role::Admin | Role::Kasir => Vec::new(),
+        };
+        Ok(Self {
+            title: title.into(),
+            nav,
+            viewer: viewer.clone(),
+            branch,
+            switcher,
+            today,
+            stock: stock::sql::totals(&app.pool, scope).await?,
+            inbox: notifications::sql::inbox(&app.pool, viewer).await?,
+            cursor,
+            theme: Theme::current(),
+        })
+    }
+
+    /// The topics the page's script subscribes to.
+    pub fn topics(&self) -> &'static str {
+        match (self.nav, self.viewer.role) {
+            (Nav::Home, Role::Kasir) => "dashboard omset-kasir notifications stock-updates",
+            (Nav::Home, Role::Admin | Role::SuperAdmin) => "dashboard notifications stock-updates",
+            _ => "notifications stock-updates",
+        }
+    }
+
+    /// Only who stands in one shop can sell.
+    pub fn can_sell(&self) -> bool {
+        self.branch.is_some()
+    }
+
+    pub fn branch_name(&self) -> &str {
+        self.branch.as_ref().map_or("Semua cabang", |branch| &branch.name)
+    }
+
+    /// Under the branch's name: is its day open?
+    pub fn day_line(&self) -> String {
+        let (Some(branch), Some(today)) = (&self.branch, &self.today) else {
+            return format!("{} cabang", self.switcher.len());
+        };
+        match (&today.opened_at, &today.closed_at) {
+            (Some(at), _) if today.is_open => format!("Buka sejak {at} {}", branch.zone()),
+            (_, Some(at)) => format!("Ditutup {at} {}", branch.zone()),
+            _ => "Belum dibuka hari ini".to_owned(),
+        }
+    }
+
+    pub fn role_name(&self) -> &'static str {
+        match self.viewer.role {
+            Role::SuperAdmin => "super_admin",
+            Role::Admin => "admin",
+            Role::Kasir => "kasir",
+        }
+    }
+
+    pub fn is_chosen(&self, id: &BranchId) -> bool {
+        self.branch.as_ref().is_some_and(|branch| branch.id == *id)
+    }
+}
+
+/// Light or dark, by the cookie `theme` that the account page sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    Light,
+    Dark,
+}
+
+tokio::task_local! {
+    // Every page needs it and no handler has anything to say about it, so it travels beside them.
+    static THEME: Theme;
+}
+
+impl Theme {
+    pub fn of(headers: &HeaderMap) -> Self {
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let is_dark = cookies.flat_map(|line| line.split(';')).any(|cookie| cookie.trim() == "theme=dark");
+        if is_dark { Self::Dark } else { Self::Light }
+    }
+
+    pub fn current() -> Self {
+        THEME.try_with(|theme| *theme).unwrap_or(Self::Light)
+    }
+
+    pub(super) async fn scope<F: Future>(self, future: F) -> F::Output {
+        THEME.scope(self, future).await
+    }
+
+    /// The value of `data-bs-theme`, and of the cookie.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+}
+
+/// How a request wants its answer: a person's browser a page, a script JSON.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub page: bool,
+    /// The page of ours it came from, as a path.
+    pub back: Option<String>,
+    here: Option<String>,
+}
+
+impl Asked {
+    pub(super) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        let accepts = |kind| {
+            headers
+                .get(header::ACCEPT)
+                .and_then(|value| value.to_str().ok())
+                .is_some_and(|accept| accept.contains(kind))
+        };
+        Self {
+            // streams speak JSON whoever asks: an EventSource cannot follow a redirect to a page
+            page: accepts("text/html") && !uri.path().starts_with("/realtime/"),
+            back: came_from(headers),
+            here: (method == Method::GET).then(|| uri.path_and_query().map(|path| path.to_string())).flatten(),
+        }
+    }
+
+    /// Where to sign in, and to come back from.
+    pub(super) fn sign_in(&self) -> String {
+        match &self.here {
+            Some(here) if here != "/" => {
+                let next: String =
+                    askama::filters::urlencode_strict(here).map(|next| next.to_string()).unwrap_or_default();
+                format!("/login?next={next}")
+            }
+            _ => "/login".to_owned(),
+        }
+    }
+
+    /// A form did its work and the person stays where they are; `fallback` is where, if the browser does not say.
+    pub fn done(&self, fallback: &str, message: &str) -> Response {
+        if self.page {
+            Redirect::to(self.back.as_deref().unwrap_or(fallback)).into_response()
+        } else {
+            Json(serde_json::json!({ "ok": true, "message": message })).into_response()
+        }
+    }
+
+    /// A form did its work and leads somewhere.
+    pub fn go(&self, to: &str) -> Response {
+        if self.page {
+            Redirect::to(to).into_response()
+        } else {
+            Json(serde_json::json!({ "ok": true, "redirect": to })).into_response()
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.method, &parts.uri, &parts.headers))
+    }
+}
+
+/// The Referer, if it is a page of this host.
+fn came_from(headers: &HeaderMap) -> Option<String> {
+    let referer: Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let is_ours = referer.authority().is_some_and(|authority| authority.as_str() == host);
+    local_path(referer.path_and_query()?.as_str()).filter(|_| is_ours).map(str::to_owned)
+}
+
+/// `path`, if following it stays on this site: a redirect must not carry anyone elsewhere (`//evil.example`, `/\evil.example`).
+pub fn local_path(path: &str) -> Option<&str> {
+    let is_local = path.starts_with('/')
+        && !path[1..].starts_with(['/', '\\'])
+        && path.chars().all(|c| !c.is_control() && c != '\\');
+    is_local.then_some(path)
+}
+
+/// Eight letters and digits to read out over the phone: none that look like another.
+pub(super) fn short_code() -> String {
+    const ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+    let mut rng = rand::rng();
+    let mut pick = || char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]);
+    let (front, back): (String, String) = ((0..4).map(|_| pick()).collect(), (0..4).map(|_| pick()).collect());
+    format!("{front}-{back}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_stays_here() {
+        assert_eq!(local_path("/stok?level=low"), Some("/stok?level=low"));
+        for elsewhere in
+            ["", "stok", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nSet-Cookie: x"]
+        {
+            assert_eq!(local_path(elsewhere), None, "{elsewhere}");
+        }
+    }
+}

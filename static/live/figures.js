@@ -1,0 +1,38 @@
+// Figures of a state message: data-bind="dashboard:stok.low" with data-format; "a/b" is their quotient (an average).
+// data-show and data-hide="dashboard:open_day_status" follow a truth; data-split="dashboard:omset_bpjs/omset_umum" is the
+// bar of two parts (its rects .bpjs and .umum).
+
+import { format } from "./format.js";
+import { markChanged, setText } from "./mark.js";
+
+/** "stok.low" of a message; "total/count" divides, and is nothing where there is nothing to divide by. */
+export function valueAt(data, path) {
+  const [whole, by] = path.split("/").map((part) => part.split(".").reduce((value, key) => value?.[key], data));
+  if (!path.includes("/")) return whole;
+  return by ? whole / by : 0;
+}
+
+export function updateFigures(topic, data) {
+  for (const element of bound("bind", topic)) {
+    const value = valueAt(data, path(element.dataset.bind));
+    if (value === undefined) continue; // a field of another role's message: what the server wrote stays
+    if (setText(element, format(value, element.dataset.format))) markChanged(element, "pulse");
+  }
+  for (const element of bound("show", topic)) element.hidden = !valueAt(data, path(element.dataset.show));
+  for (const element of bound("hide", topic)) element.hidden = Boolean(valueAt(data, path(element.dataset.hide)));
+  for (const bar of bound("split", topic)) updateSplit(bar, data);
+}
+
+const bound = (kind, topic) => document.querySelectorAll(`[data-${kind}^="${topic}:"]`);
+const path = (binding) => binding.slice(binding.indexOf(":") + 1);
+
+function updateSplit(bar, data) {
+  const [bpjs, umum] = path(bar.dataset.split).split("/").map((part) => valueAt(data, part) ?? 0);
+  const share = bpjs + umum > 0 ? (100 * bpjs) / (bpjs + umum) : 0;
+  const gap = share > 0 && share < 100 ? 0.4 : 0;
+  bar.querySelector(".bpjs")?.setAttribute("width", `${share.toFixed(1)}%`);
+  const rest = bar.querySelector(".umum");
+  rest?.setAttribute("x", `${(share + gap).toFixed(1)}%`);
+  rest?.setAttribute("width", `${bpjs + umum > 0 ? Math.max(0, 100 - share - gap).toFixed(1) : 0}%`);
+  bar.setAttribute("aria-label", `BPJS ${Math.round(share)} persen, umum ${bpjs + umum > 0 ? 100 - Math.round(share) : 0} persen`);
+}

@@ -1,0 +1,31 @@
+// Says whether the screen is true: [data-live] in the top bar, main[data-stale], and after ten seconds the banner
+// [data-banner] (its [data-banner-time] is the time of the last data, its [data-retry] tries at once).
+
+import { clockTime } from "./format.js";
+import { setIcon, setText } from "./mark.js";
+
+const ICONS = { live: "live", connecting: "connecting", stale: "clock" };
+
+export function showStatus({ is, dataAt, isLong }) {
+  const time = clockTime(dataAt);
+  const words = { live: "Langsung", connecting: "Menyambung…", stale: `Data per ${time}` }[is];
+  for (const element of document.querySelectorAll("[data-live]")) {
+    element.dataset.live = is;
+    setIcon(element.querySelector("use"), ICONS[is]);
+    setText(element.querySelector("[data-live-text]") ?? element, words);
+  }
+  document.querySelector("main")?.toggleAttribute("data-stale", is === "stale");
+  for (const banner of document.querySelectorAll("[data-banner]")) {
+    for (const element of banner.querySelectorAll("[data-banner-time]")) setText(element, time);
+    banner.hidden = !(is === "stale" && isLong);
+  }
+  for (const element of document.querySelectorAll("[data-live-per]")) {
+    setText(element, is === "stale" ? `stok per ${time}` : "stok langsung");
+  }
+}
+
+export function bindRetry(manager) {
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-retry]")) manager.retry();
+  });
+}
