@@ -19,7 +19,7 @@ use crate::ids::{BranchId, UserId};
 use crate::omset::{self, Days};
 
 pub mod dashboard;
-// pub mod endpoint;
+pub mod endpoint;
 mod notifications;
 mod stock;
 

@@ -1,7 +1,6 @@
 //! The accept loop. Ours, because `axum::serve` hides what a server of many idle connections lives by: buffer sizes, the
 //! time a request's head may take, socket options, and an end that does not wait for streams.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Router;

@@ -137,7 +137,9 @@ impl Error {
             Self::Refused(Refusal::Forbidden) => {
                 Failure::new(StatusCode::FORBIDDEN, "forbidden", "Peran Anda tidak punya akses untuk ini.")
             }
-            Self::Refused(Refusal::Conflict { code, message }) => Failure::new(StatusCode::CONFLICT, code, message),
+            Self::Refused(Refusal::Conflict { code, message, fields }) => {
+                Failure { fields: fields.clone(), ..Failure::new(StatusCode::CONFLICT, code, message) }
+            }
             Self::Refused(Refusal::Invalid(fields)) => {
                 let message = fields.values().next().map_or("Isian perlu diperbaiki.", String::as_str);
                 let mut failure = Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message);

@@ -12,6 +12,7 @@ use tower_http::trace::TraceLayer;
 
 use crate::App;
 
+pub mod accept;
 pub mod assets;
 pub mod error;
 pub mod page;
@@ -29,6 +30,7 @@ pub fn routes(app: App) -> Router {
         .merge(crate::people::pages::routes())
         .merge(crate::branches::pages::routes())
         .merge(crate::notifications::pages::routes())
+        .merge(crate::realtime::endpoint::routes())
         .merge(assets::routes())
         .fallback(async || Error::not_found())
         .with_state(app)
