@@ -7,13 +7,13 @@ use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 
 use chain::Chain;
-pub use simulator::{Event, Simulator, simulate};
+// pub use simulator::{Event, Simulator, simulate};
 
 use crate::people;
 
 mod chain;
 mod names;
-mod simulator;
+// mod simulator;
 mod sql;
 
 /// Every demo account's address ends on it. `.test` can never be somebody's real one (RFC 2606).
