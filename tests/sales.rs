@@ -12,6 +12,7 @@ use melati::sales::{Item, Metode, NewSale, Payment, PaymentStatus, Sold, Transac
 use melati::scope::{Role, Viewer};
 use melati::stock::{ProductRef, ProductType};
 use sqlx::PgPool;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 const KEMANG: BranchId = BranchId(1);
@@ -22,6 +23,7 @@ const OVAL: i64 = 12; // Umum, 685 000, the last one
 const KOTAK: i64 = 13; // BPJS II, 240 000 on the label, 10 left
 
 /// Two branches, the first open, each with a kasir.
+#[derive(Clone)]
 struct Shop {
     db: PgPool,
     rina: Viewer,
@@ -85,6 +87,15 @@ impl Shop {
         sql::sell(&self.db, &self.rina, sale).await
     }
 
+    /// Until so many sales wait for a lock.
+    async fn until_waiting(&self, sales: i64) {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while self.number(waiting).await < sales {
+            tokio::task::yield_now().await;
+        }
+    }
+
     async fn number(&self, question: &'static str) -> i64 {
         sqlx::query_scalar(question).fetch_one(&self.db).await.unwrap()
     }
@@ -92,6 +103,16 @@ impl Shop {
     async fn sales(&self) -> i64 {
         self.number("SELECT count(*) FROM penjualans").await
     }
+}
+
+/// Sells at the same time.
+fn many(count: usize, sale: impl Fn(usize) -> (Shop, NewSale)) -> Vec<JoinHandle<Outcome<Sold>>> {
+    (0..count)
+        .map(|n| {
+            let (shop, sale) = sale(n);
+            tokio::spawn(async move { shop.sell(sale).await })
+        })
+        .collect()
 }
 
 /// The code of a conflict, or a panic.
@@ -162,31 +183,51 @@ async fn numbers_count_the_sales_of_a_branch_and_its_day() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_last_one_is_sold_once_however_many_want_it() {
     let shop = shop().await;
-    let tries: Vec<_> = (0..8)
-        .map(|n| {
-            let (db, rina) = (shop.db.clone(), shop.rina.clone());
-            // in both orders, which is what deadlocks are made of
-            let mut items = vec![frame(OVAL, 1), lensa(1, 1), frame(KOTAK, 1)];
-            items.rotate_left(n % 3);
-            tokio::spawn(async move { sql::sell(&db, &rina, cart(BUDI_UMUM, &items)).await })
-        })
-        .collect();
-    let mut sold = 0;
-    for each in tries {
-        match each.await.unwrap() {
-            Ok(_) => sold += 1,
-            Err(Refusal::Conflict { code: "stock", fields, .. }) => {
-                assert_eq!(
-                    fields.into_iter().collect::<Vec<_>>(),
-                    [("Frame:12".into(), "Sendja Oval - Umum sudah habis".into())]
-                );
+    sqlx::raw_sql("UPDATE lensas SET stok = 1 WHERE id = 1; UPDATE aksesoris SET stok = 1")
+        .execute(&shop.db)
+        .await
+        .unwrap();
+    for last in [frame(OVAL, 1), lensa(1, 1), aksesori(1, 1)] {
+        // someone corrects the stock while all of them press the button: when that ends, they are all there at once
+        let mut correction = shop.db.begin().await.unwrap();
+        sqlx::raw_sql(
+            "SELECT FROM frames WHERE id = 12 FOR UPDATE; SELECT FROM lensas WHERE id = 1 FOR UPDATE; SELECT FROM aksesoris FOR UPDATE",
+        )
+        .execute(&mut *correction)
+        .await
+        .unwrap();
+        let tries = many(8, |_| (shop.clone(), cart(BUDI_UMUM, &[last])));
+        shop.until_waiting(8).await;
+        correction.commit().await.unwrap();
+
+        let mut sold = 0;
+        for each in tries {
+            match each.await.unwrap() {
+                Ok(_) => sold += 1,
+                Err(Refusal::Conflict { code: "stock", fields, .. }) => {
+                    assert!(fields[&last.product.to_string()].ends_with("sudah habis"), "{fields:?}");
+                }
+                other => panic!("{other:?}"),
             }
-            other => panic!("{other:?}"),
         }
+        assert_eq!(sold, 1, "{last:?}");
     }
-    assert_eq!((sold, shop.sales().await), (1, 1));
-    assert_eq!(shop.number("SELECT stok::bigint FROM lensas WHERE id = 1").await, 19, "a refused cart takes nothing");
-    assert_eq!(shop.number("SELECT last::bigint FROM sale_numbers").await, 1);
+    assert_eq!(shop.sales().await, 3);
+    assert_eq!(shop.number("SELECT last::bigint FROM sale_numbers").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn carts_with_the_same_products_in_another_order_do_not_deadlock() {
+    let shop = shop().await;
+    let tries = many(10, |n| {
+        let mut items = vec![frame(KOTAK, 1), lensa(1, 1), aksesori(1, 1)];
+        items.rotate_left(n % 3);
+        (shop.clone(), cart(BUDI_UMUM, &items))
+    });
+    for each in tries {
+        each.await.unwrap().unwrap();
+    }
+    assert_eq!(shop.number("SELECT stok::bigint FROM frames WHERE id = 13").await, 0);
 }
 
 #[tokio::test]
@@ -202,6 +243,7 @@ async fn too_little_names_every_product_and_what_is_left() {
         other => panic!("{other:?}"),
     }
     assert_eq!(shop.sales().await, 0);
+    assert_eq!(shop.number("SELECT stok::bigint FROM lensas WHERE id = 1").await, 20, "a refused cart takes nothing");
 }
 
 #[tokio::test]
@@ -217,15 +259,9 @@ async fn the_same_sale_sent_again_is_the_same_sale() {
     let shop = shop().await;
     // the last one: the second request must find the first sale, not the shelf that it emptied
     let sale = cart(BUDI_UMUM, &[frame(OVAL, 1)]);
-    let tries: Vec<_> = (0..6)
-        .map(|_| {
-            let (db, rina, sale) = (shop.db.clone(), shop.rina.clone(), sale.clone());
-            tokio::spawn(async move { sql::sell(&db, &rina, sale).await.unwrap() })
-        })
-        .collect();
     let mut sold = Vec::new();
-    for each in tries {
-        sold.push(each.await.unwrap());
+    for each in many(6, |_| (shop.clone(), sale.clone())) {
+        sold.push(each.await.unwrap().unwrap());
     }
     assert_eq!(sold.iter().filter(|sold| !sold.repeated).count(), 1);
     assert!(sold.iter().all(|one| one.id == sold[0].id && one.kode_penjualan == sold[0].kode_penjualan));

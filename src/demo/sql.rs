@@ -3,10 +3,14 @@
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
-use super::chain::{Chain, Eye, Patient, Product, Rates};
-use crate::ids::SaleId;
+use super::chain::{Chain, Eye, Patient, Product};
+use crate::ids::{BranchId, PatientId, SaleId, UserId};
 use crate::money::Rupiah;
-use crate::stock::ProductType;
+use crate::orders::WorkStatus;
+use crate::patients::ServiceType;
+use crate::sales::{Coverage, Metode, TransactionStatus};
+use crate::scope::{Role, Viewer};
+use crate::stock::{ProductRef, ProductType};
 
 /// Rows a statement: enough to make the round trips vanish, few enough to keep a statement's arrays at some megabytes.
 const BATCH: usize = 8_000;
@@ -41,8 +45,8 @@ pub async fn now(conn: &mut PgConnection) -> sqlx::Result<OffsetDateTime> {
 }
 
 /// The rates in force at `at`.
-pub async fn rates(conn: &mut PgConnection, at: OffsetDateTime) -> sqlx::Result<Rates> {
-    let rows: Vec<(String, Rupiah)> = sqlx::query_as(
+pub async fn rates(conn: &mut PgConnection, at: OffsetDateTime) -> sqlx::Result<Vec<Coverage>> {
+    let rows: Vec<(ServiceType, Rupiah)> = sqlx::query_as(
         "SELECT DISTINCT ON (service_type) service_type, price
          FROM bpjs_rates
          WHERE effective_from <= $1::date
@@ -51,11 +55,7 @@ pub async fn rates(conn: &mut PgConnection, at: OffsetDateTime) -> sqlx::Result<
     .bind(at)
     .fetch_all(conn)
     .await?;
-    let of = |class: &str| {
-        let row = rows.iter().find(|(service_type, _)| service_type == class);
-        row.map(|(_, price)| *price).ok_or(sqlx::Error::RowNotFound)
-    };
-    Ok(Rates { first: of("BPJS I")?, second: of("BPJS II")?, third: of("BPJS III")? })
+    Ok(rows.into_iter().map(|(class, price)| Coverage { class, price }).collect())
 }
 
 /// Writes the whole chain. The caller holds the transaction.
@@ -116,16 +116,15 @@ fn products(chain: &Chain, product_type: ProductType) -> Vec<&Product> {
     chain.products.iter().filter(|product| product.product_type == product_type).collect()
 }
 
-fn word(product_type: ProductType) -> &'static str {
-    match product_type {
-        ProductType::Frame => "Frame",
-        ProductType::Lensa => "Lensa",
-        ProductType::Aksesoris => "Aksesoris",
+fn metode_word(metode: Metode) -> &'static str {
+    match metode {
+        Metode::Tunai => "tunai",
+        Metode::Transfer => "transfer",
+        Metode::Qris => "qris",
     }
 }
 
-fn role_word(role: crate::scope::Role) -> &'static str {
-    use crate::scope::Role;
+fn role_word(role: Role) -> &'static str {
     match role {
         Role::SuperAdmin => "super_admin",
         Role::Admin => "admin",
@@ -182,7 +181,7 @@ async fn patients(conn: &mut PgConnection, rows: &[Patient]) -> sqlx::Result<()>
     .bind(column(rows, |p| p.branch_id))
     .bind(column(rows, |p| p.name.as_str()))
     .bind(column(rows, |p| p.phone.as_str()))
-    .bind(column(rows, |p| p.service_type))
+    .bind(column(rows, |p| p.service_type.to_string()))
     .bind(column(rows, |p| p.no_bpjs.as_str()))
     .bind(column(rows, |p| p.created_at))
     .bind(eyes(right, |e| Some(e.sph)))
@@ -273,7 +272,7 @@ async fn movements(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
              SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::text[], $7::text[],
                                   $8::bigint[], $9::timestamptz[])",
         )
-        .bind(column(rows, |m| word(m.product_type)))
+        .bind(column(rows, |m| m.product_type.to_string()))
         .bind(column(rows, |m| m.product_id))
         .bind(column(rows, |m| m.branch_id))
         .bind(column(rows, |m| m.delta))
@@ -304,12 +303,14 @@ async fn open_days(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
     .bind(column(rows, |d| d.closed.map(|(_, at)| at)))
     .execute(&mut *conn)
     .await?;
-    sqlx::query("INSERT INTO sale_numbers (branch_id, tanggal, last) SELECT * FROM unnest($1::bigint[], $2::date[], $3::int[])")
-        .bind(column(rows, |d| d.branch_id))
-        .bind(column(rows, |d| d.tanggal))
-        .bind(column(rows, |d| d.sales))
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "INSERT INTO sale_numbers (branch_id, tanggal, last) SELECT * FROM unnest($1::bigint[], $2::date[], $3::int[])",
+    )
+    .bind(column(rows, |d| d.branch_id))
+    .bind(column(rows, |d| d.tanggal))
+    .bind(column(rows, |d| d.sales))
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -332,16 +333,16 @@ async fn sales(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
         .bind(column(rows, |s| s.patient))
         .bind(column(rows, |s| s.user))
         .bind(column(rows, |s| s.branch_id))
-        .bind(column(rows, |s| s.omset_bpjs))
-        .bind(column(rows, |s| s.omset_umum))
+        .bind(column(rows, |s| s.quote.omset_bpjs))
+        .bind(column(rows, |s| s.quote.omset_umum))
         .bind(column(rows, |s| s.bayar))
-        .bind(column(rows, |s| s.naik_kelas))
-        .bind(column(rows, |s| s.work))
+        .bind(column(rows, |s| s.quote.transaction_status == TransactionStatus::NaikKelas))
+        .bind(column(rows, |s| s.work.to_string()))
         .bind(column(rows, |s| s.created_at))
         .execute(&mut *conn)
         .await?;
 
-        let lines: Vec<_> = rows.iter().flat_map(|sale| sale.lines.iter().map(move |line| (sale, line))).collect();
+        let lines: Vec<_> = rows.iter().flat_map(|sale| sale.quote.lines.iter().map(move |line| (sale, line))).collect();
         sqlx::query(
             "INSERT INTO penjualan_details (penjualan_id, product_type, product_id, nama, quantity, price, price_bpjs, subtotal,
                                             naik_kelas, created_at)
@@ -351,8 +352,8 @@ async fn sales(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
                   AS l (penjualan_id, product_type, product_id, nama, quantity, price, price_bpjs, naik_kelas, created_at)",
         )
         .bind(column(&lines, |(sale, _)| sale.id))
-        .bind(column(&lines, |(_, line)| word(line.product_type)))
-        .bind(column(&lines, |(_, line)| line.product_id))
+        .bind(column(&lines, |(_, line)| line.product.product_type.to_string()))
+        .bind(column(&lines, |(_, line)| line.product.product_id))
         .bind(column(&lines, |(_, line)| line.nama.as_str()))
         .bind(column(&lines, |(_, line)| line.quantity))
         .bind(column(&lines, |(_, line)| line.price))
@@ -369,9 +370,9 @@ async fn sales(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
              SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])",
         )
         .bind(column(&payments, |(sale, _): &(SaleId, _)| *sale))
-        .bind(column(&payments, |(_, payment)| payment.metode))
-        .bind(column(&payments, |(_, payment)| payment.jumlah))
-        .bind(column(&payments, |(_, payment)| payment.diterima))
+        .bind(column(&payments, |(_, payment)| metode_word(payment.handed_over.metode)))
+        .bind(column(&payments, |(_, payment)| payment.handed_over.jumlah))
+        .bind(column(&payments, |(_, payment)| payment.handed_over.diterima))
         .bind(column(&payments, |(_, payment)| payment.user))
         .bind(column(&payments, |(_, payment)| payment.created_at))
         .execute(&mut *conn)
@@ -398,4 +399,121 @@ async fn notices(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
     .execute(conn)
     .await?;
     Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Staff {
+    id: UserId,
+    name: String,
+    role: Role,
+    branch_id: Option<BranchId>,
+}
+
+/// The people of the demo's branches who may sign in.
+pub async fn staff(pool: &PgPool) -> sqlx::Result<Vec<Viewer>> {
+    let staff: Vec<Staff> = sqlx::query_as(
+        "SELECT id, name, role, branch_id FROM users WHERE is_active AND branch_id IS NOT NULL ORDER BY id",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(staff
+        .into_iter()
+        .map(|user| Viewer { id: user.id, name: user.name, role: user.role, home: user.branch_id, chosen: None })
+        .collect())
+}
+
+/// Days left open at midnight. The pages close today's; only an unattended demo has others.
+pub async fn close_days_gone_by(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE open_days o SET is_open = false, closed_by = $2, closed_at = now()
+         FROM branch_days d
+         WHERE d.branch_id = $1 AND o.branch_id = d.branch_id AND o.tanggal < d.tanggal AND o.is_open",
+    )
+    .bind(branch)
+    .bind(by)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// The patient at `place` (0 to 1) of the branch's.
+pub async fn a_patient(
+    pool: &PgPool,
+    branch: BranchId,
+    place: f64,
+) -> sqlx::Result<Option<(PatientId, ServiceType)>> {
+    sqlx::query_as(
+        "SELECT id, service_type FROM pasiens WHERE branch_id = $1 ORDER BY id
+         OFFSET (SELECT floor($2 * count(*))::bigint FROM pasiens WHERE branch_id = $1) LIMIT 1",
+    )
+    .bind(branch)
+    .bind(place)
+    .fetch_optional(pool)
+    .await
+}
+
+/// The product at `place` (0 to 1) of a branch's shelf, cheapest first; frames only those made for `made_for`.
+pub async fn on_the_shelf(
+    pool: &PgPool,
+    branch: BranchId,
+    product_type: ProductType,
+    made_for: Option<ServiceType>,
+    place: f64,
+) -> sqlx::Result<Option<ProductRef>> {
+    sqlx::query_as(
+        "WITH shelf AS (
+             SELECT product_type, product_id, price FROM products
+             WHERE branch_id = $1 AND product_type = $2 AND ($3::text IS NULL OR upper(service_type) = $3)
+         )
+         SELECT product_type, product_id FROM shelf ORDER BY price, product_id
+         OFFSET (SELECT floor($4 * count(*))::bigint FROM shelf) LIMIT 1",
+    )
+    .bind(branch)
+    .bind(product_type)
+    .bind(made_for)
+    .bind(place)
+    .fetch_optional(pool)
+    .await
+}
+
+#[derive(sqlx::FromRow)]
+pub struct Bench {
+    pub status: WorkStatus,
+    pub orders: i64,
+    pub oldest: SaleId,
+    pub oldest_owes: Rupiah,
+}
+
+/// A branch's unfinished orders by work status, with the oldest of each.
+pub async fn benches(pool: &PgPool, branch: BranchId) -> sqlx::Result<Vec<Bench>> {
+    sqlx::query_as(
+        "SELECT DISTINCT ON (status_pengerjaan) status_pengerjaan AS status,
+                count(*) OVER (PARTITION BY status_pengerjaan) AS orders, id AS oldest, kekurangan AS oldest_owes
+         FROM penjualans
+         WHERE branch_id = $1 AND status_pengerjaan <> 'Sudah Diambil'
+         ORDER BY status_pengerjaan, created_at, id",
+    )
+    .bind(branch)
+    .fetch_all(pool)
+    .await
+}
+
+#[derive(sqlx::FromRow)]
+pub struct Emptiest {
+    #[sqlx(flatten)]
+    pub product: ProductRef,
+    pub stok: i32,
+    /// Low products of the branch, this one among them.
+    pub low: i64,
+}
+
+/// The branch's low product with the least stock.
+pub async fn emptiest(pool: &PgPool, branch: BranchId) -> sqlx::Result<Option<Emptiest>> {
+    sqlx::query_as(
+        "SELECT product_type, product_id, stok, count(*) OVER () AS low FROM products
+         WHERE branch_id = $1 AND alert_level = 'low' ORDER BY stok, product_type, product_id LIMIT 1",
+    )
+    .bind(branch)
+    .fetch_optional(pool)
+    .await
 }

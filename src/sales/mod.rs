@@ -375,6 +375,8 @@ mod tests {
 
             prop_assert_eq!(quote.omset_bpjs + quote.omset_umum, quote.total);
             prop_assert_eq!(quote.lines.iter().map(|line| line.subtotal).sum::<Rupiah>(), quote.total);
+            let bpjs = quote.lines.iter().map(|line| line.price_bpjs * i64::from(line.quantity)).sum::<Rupiah>();
+            prop_assert_eq!(bpjs, quote.omset_bpjs);
             for (line, product) in quote.lines.iter().zip(&products) {
                 prop_assert_eq!(line.price * i64::from(line.quantity), line.subtotal);
                 prop_assert!(Rupiah::ZERO <= line.price_bpjs && line.price_bpjs <= line.price);
