@@ -38,6 +38,7 @@ pub enum Nav {
     /// The sales page: the sidebar shrinks to a rail.
     Sell,
     Sales,
+    Orders,
     Stock,
     Notifications,
     Account,
