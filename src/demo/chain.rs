@@ -494,8 +494,7 @@ impl Chain {
             }
             if let Some(sale) = of_branch().find(|sale| sale.work == READY) {
                 let owed = sale.omset_umum - sale.bayar;
-                let rest =
-                    if owed == Rupiah::ZERO { "lunas".to_owned() } else { format!("kurang {}", spaced(owed)) };
+                let rest = if owed == Rupiah::ZERO { "lunas".to_owned() } else { format!("kurang {}", spaced(owed)) };
                 let patient = &self.patients[sale.patient.0 as usize - 1];
                 notices.push(about(
                     None,

@@ -304,12 +304,14 @@ async fn open_days(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
     .bind(column(rows, |d| d.closed.map(|(_, at)| at)))
     .execute(&mut *conn)
     .await?;
-    sqlx::query("INSERT INTO sale_numbers (branch_id, tanggal, last) SELECT * FROM unnest($1::bigint[], $2::date[], $3::int[])")
-        .bind(column(rows, |d| d.branch_id))
-        .bind(column(rows, |d| d.tanggal))
-        .bind(column(rows, |d| d.sales))
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "INSERT INTO sale_numbers (branch_id, tanggal, last) SELECT * FROM unnest($1::bigint[], $2::date[], $3::int[])",
+    )
+    .bind(column(rows, |d| d.branch_id))
+    .bind(column(rows, |d| d.tanggal))
+    .bind(column(rows, |d| d.sales))
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -436,11 +438,7 @@ pub async fn close_days_gone_by(pool: &PgPool, branch: BranchId, by: UserId) -> 
 }
 
 /// The patient at `place` (0 to 1) of the branch's.
-pub async fn a_patient(
-    pool: &PgPool,
-    branch: BranchId,
-    place: f64,
-) -> sqlx::Result<Option<(PatientId, ServiceType)>> {
+pub async fn a_patient(pool: &PgPool, branch: BranchId, place: f64) -> sqlx::Result<Option<(PatientId, ServiceType)>> {
     sqlx::query_as(
         "SELECT id, service_type FROM pasiens WHERE branch_id = $1 ORDER BY id
          OFFSET (SELECT floor($2 * count(*))::bigint FROM pasiens WHERE branch_id = $1) LIMIT 1",

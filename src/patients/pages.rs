@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::{NewPatient, Patient, ServiceType, sql};
+use super::{Patient, PatientForm, ServiceType, sql};
 use crate::App;
 use crate::branches::working_for;
 use crate::ids::PatientId;
@@ -66,10 +66,10 @@ struct Added {
 async fn add(
     State(app): State<App>,
     viewer: Viewer,
-    Json(patient): Json<NewPatient>,
+    Json(form): Json<PatientForm>,
 ) -> Result<(StatusCode, Json<Added>), Error> {
     let branch = working_for(&viewer)?;
-    let id = sql::add(&app.pool, branch, &patient.checked()?).await?;
+    let id = sql::add(&app.pool, branch, &form.read()?).await?;
     let pasien = sql::find(&app.pool, branch, id).await?.into();
     Ok((StatusCode::CREATED, Json(Added { ok: true, pasien })))
 }

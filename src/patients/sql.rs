@@ -78,10 +78,12 @@ pub async fn find(pool: &PgPool, branch: BranchId, id: PatientId) -> Outcome<Pat
     .ok_or(Refusal::NotFound)
 }
 
-/// Registers a patient who was [`NewPatient::checked`].
 pub async fn add(pool: &PgPool, branch: BranchId, patient: &NewPatient) -> Outcome<PatientId> {
+    let Resep { od, os, pd } = patient.resep;
     Ok(sqlx::query_scalar::<_, PatientId>(
-        "INSERT INTO pasiens (branch_id, nama_pasien, no_telepon, service_type, no_bpjs) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO pasiens (branch_id, nama_pasien, no_telepon, service_type, no_bpjs,
+                              od_sph, od_cyl, od_axis, od_add, os_sph, os_cyl, os_axis, os_add, pd)
+         VALUES ($1, $2, $3, $4, $5, $6::int / 100.0, $7::int / 100.0, $8, $9::int / 100.0, $10::int / 100.0, $11::int / 100.0, $12, $13::int / 100.0, $14::int / 10.0)
          RETURNING id",
     )
     .bind(branch)
@@ -89,6 +91,15 @@ pub async fn add(pool: &PgPool, branch: BranchId, patient: &NewPatient) -> Outco
     .bind(&patient.no_telepon)
     .bind(patient.service_type)
     .bind(&patient.no_bpjs)
+    .bind(od.sph)
+    .bind(od.cyl)
+    .bind(od.axis)
+    .bind(od.add)
+    .bind(os.sph)
+    .bind(os.cyl)
+    .bind(os.axis)
+    .bind(os.add)
+    .bind(pd)
     .fetch_one(pool)
     .await?)
 }

@@ -466,6 +466,7 @@ pub struct Head {
     pub kode_penjualan: String,
     /// `21/11/2026 14:03` on the branch's clock.
     pub waktu: String,
+    pub branch_id: BranchId,
     pub cabang: String,
     pub timezone: String,
     pub kasir: String,
@@ -510,7 +511,7 @@ pub async fn get(pool: &PgPool, viewer: &Viewer, id: SaleId) -> Outcome<Sale> {
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
     let head = sqlx::query_as::<_, Head>(
         "SELECT p.id, p.kode_penjualan, to_char(p.created_at AT TIME ZONE b.timezone, 'DD/MM/YYYY HH24:MI') AS waktu,
-                b.name AS cabang, b.timezone, kasir.name AS kasir, p.pasien_id, pasien.nama_pasien, pasien.service_type,
+                p.branch_id, b.name AS cabang, b.timezone, kasir.name AS kasir, p.pasien_id, pasien.nama_pasien, pasien.service_type,
                 p.total, p.omset_bpjs, p.omset_umum, p.bayar, p.kekurangan, p.status, p.transaction_status, p.status_pengerjaan
          FROM penjualans p
               JOIN branches b ON b.id = p.branch_id
