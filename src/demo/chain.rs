@@ -15,8 +15,11 @@ use uuid::Uuid;
 use super::names::{self, BRANCHES, BranchPlan, Life};
 use crate::ids::{BranchId, PatientId, ProductId, SaleId, UserId};
 use crate::money::Rupiah;
+use crate::orders::WorkStatus;
+use crate::patients::ServiceType;
+use crate::sales::{self, Coverage, Item, Metode, Quote};
 use crate::scope::Role;
-use crate::stock::ProductType;
+use crate::stock::{ProductRef, ProductType};
 
 /// History before today.
 const DAYS: i64 = 90;
@@ -30,22 +33,10 @@ const HOURS: [f64; 12] = [2.0, 5.0, 9.0, 11.0, 8.0, 5.0, 6.0, 8.0, 11.0, 13.0, 1
 const WEEKDAYS: [f64; 7] = [0.82, 0.86, 0.90, 0.95, 1.02, 1.36, 1.18];
 
 /// What BPJS pays for a frame, by class: the rates of `bpjs_rates` in force during the history.
-#[derive(Debug, Clone, Copy)]
-pub struct Rates {
-    pub first: Rupiah,
-    pub second: Rupiah,
-    pub third: Rupiah,
-}
+pub type Rates = [Coverage; 3];
 
-impl Rates {
-    fn of(self, service_type: &str) -> Option<Rupiah> {
-        match service_type {
-            "BPJS I" => Some(self.first),
-            "BPJS II" => Some(self.second),
-            "BPJS III" => Some(self.third),
-            _ => None,
-        }
-    }
+fn coverage(rates: Rates, class: ServiceType) -> Option<Coverage> {
+    rates.into_iter().find(|coverage| coverage.class == class)
 }
 
 /// Rows, each table's in the order of its ids, which is the order of time.
@@ -89,7 +80,7 @@ pub struct Patient {
     pub branch_id: BranchId,
     pub name: String,
     pub phone: String,
-    pub service_type: &'static str,
+    pub service_type: ServiceType,
     pub no_bpjs: String,
     pub right: Option<Eye>,
     pub left: Option<Eye>,
@@ -119,6 +110,22 @@ pub struct Product {
 }
 
 impl Product {
+    fn reference(&self) -> ProductRef {
+        ProductRef { product_type: self.product_type, product_id: self.id }
+    }
+
+    /// As the sale prices it.
+    fn offered(&self, made_for: Option<ServiceType>) -> sales::Product {
+        sales::Product {
+            product: self.reference(),
+            product_name: self.full_name(),
+            price: self.price,
+            stok: self.stok,
+            is_custom_order: self.is_custom_order,
+            service_type: made_for,
+        }
+    }
+
     /// As the view `products` names it.
     pub fn full_name(&self) -> String {
         match self.product_type {
@@ -146,30 +153,14 @@ pub struct Sale {
     pub user: UserId,
     pub branch_id: BranchId,
     pub created_at: OffsetDateTime,
-    pub total: Rupiah,
-    pub omset_bpjs: Rupiah,
-    pub omset_umum: Rupiah,
+    pub quote: Quote,
     pub bayar: Rupiah,
-    pub naik_kelas: bool,
-    pub work: &'static str,
-    pub lines: Vec<Line>,
+    pub work: WorkStatus,
     pub payments: Vec<Payment>,
 }
 
-pub struct Line {
-    pub product_type: ProductType,
-    pub product_id: ProductId,
-    pub nama: String,
-    pub quantity: i32,
-    pub price: Rupiah,
-    pub price_bpjs: Rupiah,
-    pub naik_kelas: bool,
-}
-
 pub struct Payment {
-    pub metode: &'static str,
-    pub jumlah: Rupiah,
-    pub diterima: Rupiah,
+    pub handed_over: sales::Payment,
     pub user: UserId,
     pub created_at: OffsetDateTime,
 }
@@ -315,7 +306,7 @@ impl Chain {
         let before_all = clock.at(DAYS, 7 * 60);
         for &i in &shelf.all {
             let range = match self.products[i] {
-                Product { is_custom_order: true, .. } => 0..5,
+                Product { is_custom_order: true, .. } => continue,
                 Product { product_type: ProductType::Frame, .. } => 12..32,
                 Product { product_type: ProductType::Lensa, .. } => 24..60,
                 Product { product_type: ProductType::Aksesoris, .. } => 20..90,
@@ -351,17 +342,13 @@ impl Chain {
                 sales += 1;
                 let kode = format!("{}-{}-{sales:03}", plan.kode, day.kode);
                 let user = *kasir.choose(rng).expect("every branch has a kasir");
-                let mut lines = Vec::with_capacity(basket.len());
+                let quote = price(&self.products, &basket, service, rates);
                 for (i, quantity) in basket {
-                    let missing = quantity - self.products[i].stok;
-                    if missing > 0 {
-                        self.put(i, missing, "Pesanan khusus datang", admin, at);
+                    // What is ground to order never lies on the shelf.
+                    if !self.products[i].is_custom_order {
+                        self.take(i, quantity, &kode, user, at);
                     }
-                    self.take(i, quantity, &kode, user, at);
-                    lines.push(line(&self.products[i], quantity, service, rates));
                 }
-                let total: Rupiah = lines.iter().map(|line| line.price * i64::from(line.quantity)).sum();
-                let omset_bpjs: Rupiah = lines.iter().map(|line| line.price_bpjs * i64::from(line.quantity)).sum();
                 let mut sale = Sale {
                     id: SaleId(0), // number_in_time gives it
                     kode,
@@ -370,20 +357,16 @@ impl Chain {
                     user,
                     branch_id: id,
                     created_at: at,
-                    total,
-                    omset_bpjs,
-                    omset_umum: total - omset_bpjs,
+                    quote,
                     bayar: Rupiah::ZERO,
-                    naik_kelas: lines.iter().any(|line| line.naik_kelas),
-                    work: WAITING,
-                    lines,
+                    work: WorkStatus::Waiting,
                     payments: Vec::new(),
                 };
                 pay_and_work(rng, &mut sale, days_ago, now);
-                if sale.work == WAITING {
+                if sale.work == WorkStatus::Waiting {
                     waiting += 1;
                     if waiting > WAITING_AT_MOST {
-                        sale.work = DOING;
+                        sale.work = WorkStatus::Doing;
                     }
                 }
                 self.sales.push(sale);
@@ -486,15 +469,16 @@ impl Chain {
                     Some(Role::Admin),
                     "new_transaction",
                     "Transaksi Baru",
-                    format!("{} · {}", sale.kode, spaced(sale.total)),
-                    serde_json::json!({ "transaction_id": sale.id, "no_transaksi": sale.kode, "total": sale.total,
+                    format!("{} · {}", sale.kode, spaced(sale.quote.total)),
+                    serde_json::json!({ "transaction_id": sale.id, "no_transaksi": sale.kode, "total": sale.quote.total,
                                         "kasir": self.name_of(sale.user) }),
                     sale.created_at,
                 ));
             }
-            if let Some(sale) = of_branch().find(|sale| sale.work == READY) {
-                let owed = sale.omset_umum - sale.bayar;
-                let rest = if owed == Rupiah::ZERO { "lunas".to_owned() } else { format!("kurang {}", spaced(owed)) };
+            if let Some(sale) = of_branch().find(|sale| sale.work == WorkStatus::Ready) {
+                let owed = sale.quote.omset_umum - sale.bayar;
+                let rest =
+                    if owed == Rupiah::ZERO { "lunas".to_owned() } else { format!("kurang {}", spaced(owed)) };
                 let patient = &self.patients[sale.patient.0 as usize - 1];
                 notices.push(about(
                     None,
@@ -527,11 +511,6 @@ impl Chain {
         self.users[user.0 as usize - 1].name
     }
 }
-
-const WAITING: &str = "Menunggu Pengerjaan";
-const DOING: &str = "Sedang Dikerjakan";
-const READY: &str = "Siap Diambil";
-const TAKEN: &str = "Sudah Diambil";
 
 pub fn email(account: &str) -> String {
     format!("{account}@{}", super::DOMAIN)
@@ -652,7 +631,7 @@ fn hour(rng: &mut StdRng) -> i64 {
 struct Shelf {
     all: Vec<usize>,
     frames_umum: Vec<usize>,
-    frames_bpjs: Vec<(&'static str, Vec<usize>)>,
+    frames_bpjs: [(ServiceType, Vec<usize>); 3],
     lensas: Vec<usize>,
     aksesoris: Vec<usize>,
 }
@@ -668,17 +647,18 @@ impl Shelf {
         // Most people take a plain lens; which one, differs from branch to branch.
         let mut lensas = only(&|p| p.product_type == ProductType::Lensa);
         lensas.sort_by_cached_key(|&i| products[i].price.0 * rng.random_range(20..100));
-        let frames = |kind: &str| only(&|p| p.product_type == ProductType::Frame && p.kind == kind);
+        let frames =
+            |made_for| only(&|p| p.product_type == ProductType::Frame && p.kind == jenis(made_for));
         Self {
-            frames_umum: frames("Umum"),
-            frames_bpjs: ["BPJS I", "BPJS II", "BPJS III"].map(|kind| (kind, frames(kind))).into(),
+            frames_umum: frames(ServiceType::Umum),
+            frames_bpjs: CLASSES.map(|class| (class, frames(class))),
             lensas,
             aksesoris: only(&|p| p.product_type == ProductType::Aksesoris),
             all,
         }
     }
 
-    fn fill_basket(&self, rng: &mut StdRng, products: &[Product], service: &str) -> Vec<(usize, i32)> {
+    fn fill_basket(&self, rng: &mut StdRng, products: &[Product], service: ServiceType) -> Vec<(usize, i32)> {
         let (frame, lensa, aksesoris) = match rng.random_range(0..100) {
             0..72 => (true, true, rng.random_bool(0.28)),
             72..79 => (true, false, rng.random_bool(0.1)),
@@ -692,7 +672,7 @@ impl Shelf {
             }
         };
         if frame {
-            let own_class = self.frames_bpjs.iter().find(|(kind, _)| *kind == service);
+            let own_class = self.frames_bpjs.iter().find(|(class, _)| *class == service);
             let from = match own_class {
                 // The rest go for a dearer frame: Naik Kelas.
                 Some((_, frames)) if rng.random_bool(0.66) => frames,
@@ -718,40 +698,39 @@ fn choose(rng: &mut StdRng, products: &[Product], from: &[usize], quantity: i32,
         .find_map(|i| i.filter(|&i| products[i].is_custom_order || products[i].stok >= quantity))
 }
 
-/// The price of the domain's rules: a frame of the patient's class costs what BPJS pays; for another BPJS still pays that, and the
-/// patient the rest.
-fn line(product: &Product, quantity: i32, service: &str, rates: Rates) -> Line {
-    let class_price = rates.of(service).filter(|_| product.product_type == ProductType::Frame);
-    let (price, price_bpjs, naik_kelas) = match class_price {
-        None => (product.price, Rupiah::ZERO, false),
-        Some(class_price) if product.kind == service => (class_price, class_price, false),
-        Some(class_price) => (product.price.max(class_price), class_price, true),
-    };
-    Line {
-        product_type: product.product_type,
-        product_id: product.id,
-        nama: product.full_name(),
-        quantity,
-        price,
-        price_bpjs,
-        naik_kelas,
-    }
+/// Priced by the very rules that price a sale of today.
+fn price(products: &[Product], basket: &[(usize, i32)], service: ServiceType, rates: Rates) -> Quote {
+    let items: Vec<Item> =
+        basket.iter().map(|&(i, quantity)| Item { product: products[i].reference(), quantity }).collect();
+    let offered: Vec<sales::Product> = basket
+        .iter()
+        .map(|&(i, _)| {
+            let product = &products[i];
+            let made_for = match product.product_type {
+                ProductType::Frame => [ServiceType::Umum].into_iter().chain(CLASSES).find(|c| jenis(*c) == product.kind),
+                _ => None,
+            };
+            product.offered(made_for)
+        })
+        .collect();
+    sales::quote(&items, &offered, coverage(rates, service)).expect("every item is among what is offered")
 }
 
 /// How far the order is by its age, and what has been paid for it. Only an order paid in full has been taken.
 fn pay_and_work(rng: &mut StdRng, sale: &mut Sale, days_ago: i64, now: OffsetDateTime) {
-    let glasses = sale.lines.iter().any(|line| line.product_type != ProductType::Aksesoris);
+    use WorkStatus::{Doing, Ready, Taken, Waiting};
+    let glasses = sale.quote.lines.iter().any(|line| line.product.product_type != ProductType::Aksesoris);
     let fresh = now - sale.created_at < Duration::hours(1);
     sale.work = match (glasses, days_ago, rng.random_range(0..1000)) {
-        (false, ..) => TAKEN, // handed over the counter
-        (_, 0, 0..800) if fresh => WAITING,
-        _ if fresh => DOING,
-        (_, 0, 0..480) | (_, 1..=3, 0..50) => WAITING,
-        (_, 0, 480..740) | (_, 1..=3, 50..140) | (_, 4..=14, 0..8) => DOING,
-        (_, 0, 740..880) | (_, 1..=3, 140..320) | (_, 4..=14, 8..40) | (_, 15.., 0..2) => READY,
-        _ => TAKEN,
+        (false, ..) => Taken, // handed over the counter
+        (_, 0, 0..800) if fresh => Waiting,
+        _ if fresh => Doing,
+        (_, 0, 0..480) | (_, 1..=3, 0..50) => Waiting,
+        (_, 0, 480..740) | (_, 1..=3, 50..140) | (_, 4..=14, 0..8) => Doing,
+        (_, 0, 740..880) | (_, 1..=3, 140..320) | (_, 4..=14, 8..40) | (_, 15.., 0..2) => Ready,
+        _ => Taken,
     };
-    let due = sale.omset_umum;
+    let due = sale.quote.omset_umum;
     if due == Rupiah::ZERO {
         return;
     }
@@ -760,21 +739,36 @@ fn pay_and_work(rng: &mut StdRng, sale: &mut Sale, days_ago: i64, now: OffsetDat
     } else {
         due
     };
-    pay(rng, sale, first, sale.user, sale.created_at);
-    if sale.work == TAKEN && sale.bayar < due {
+    pay(rng, sale, first, sale.created_at);
+    if sale.work == Taken && sale.bayar < due {
         let later = Duration::minutes(rng.random_range(20 * 60..96 * 60));
-        pay(rng, sale, due - first, sale.user, (sale.created_at + later).min(now));
+        pay(rng, sale, due - first, (sale.created_at + later).min(now));
     }
 }
 
-fn pay(rng: &mut StdRng, sale: &mut Sale, jumlah: Rupiah, user: UserId, created_at: OffsetDateTime) {
-    let (metode, diterima) = match rng.random_range(0..10) {
-        0..5 => ("tunai", Rupiah((jumlah.0 + 49_999) / 50_000 * 50_000)),
-        5..8 => ("qris", jumlah),
-        _ => ("transfer", jumlah),
-    };
+fn pay(rng: &mut StdRng, sale: &mut Sale, jumlah: Rupiah, created_at: OffsetDateTime) {
     sale.bayar += jumlah;
-    sale.payments.push(Payment { metode, jumlah, diterima, user, created_at });
+    sale.payments.push(Payment { handed_over: hand_over(rng, jumlah), user: sale.user, created_at });
+}
+
+/// Half pay cash, with notes of 50 000.
+pub fn hand_over(rng: &mut StdRng, jumlah: Rupiah) -> sales::Payment {
+    let (metode, diterima) = match rng.random_range(0..10) {
+        0..5 => (Metode::Tunai, Rupiah((jumlah.0 + 49_999) / 50_000 * 50_000)),
+        5..8 => (Metode::Qris, jumlah),
+        _ => (Metode::Transfer, jumlah),
+    };
+    sales::Payment { metode, jumlah, diterima }
+}
+
+const CLASSES: [ServiceType; 3] = [ServiceType::BpjsI, ServiceType::BpjsII, ServiceType::BpjsIII];
+
+/// `jenis_frame` of a frame made for these patients.
+fn jenis(made_for: ServiceType) -> String {
+    match made_for {
+        ServiceType::Umum => "Umum".to_owned(),
+        class => class.to_string(),
+    }
 }
 
 /// What the chain can order; a product is a model on a branch's shelf.
@@ -798,20 +792,19 @@ fn frame_range(rng: &mut StdRng, rates: Rates) -> Vec<Model> {
         for (shape, percent) in names::FRAME_LINES {
             let series = rng.random_range(11..98) * 100;
             for number in 0..rng.random_range(3..6) {
-                let kind = match rng.random_range(0..100) {
-                    0..12 => "BPJS I",
-                    12..27 => "BPJS II",
-                    27..44 => "BPJS III",
-                    _ => "Umum",
+                let made_for = match rng.random_range(0..100) {
+                    0..12 => ServiceType::BpjsI,
+                    12..27 => ServiceType::BpjsII,
+                    27..44 => ServiceType::BpjsIII,
+                    _ => ServiceType::Umum,
                 };
+                let on_the_label = label(base * percent * 10 * rng.random_range(92..118) / 100);
                 models.push(Model {
                     name: format!("{brand} {shape} {}", series + number * 4 + 2),
-                    kind: kind.to_owned(),
+                    kind: jenis(made_for),
                     index: "",
                     coating: "",
-                    price: rates
-                        .of(kind)
-                        .unwrap_or_else(|| label(base * percent * 10 * rng.random_range(92..118) / 100)),
+                    price: coverage(rates, made_for).map_or(on_the_label, |covered| covered.price),
                     is_custom_order: false,
                 });
             }
@@ -880,13 +873,13 @@ fn patient(rng: &mut StdRng, id: PatientId, branch_id: BranchId, created_at: Off
         _ => format!("{first} {last}"),
     };
     let service_type = match rng.random_range(0..100) {
-        0..42 => "UMUM",
-        42..56 => "BPJS I",
-        56..76 => "BPJS II",
-        _ => "BPJS III",
+        0..42 => ServiceType::Umum,
+        42..56 => ServiceType::BpjsI,
+        56..76 => ServiceType::BpjsII,
+        _ => ServiceType::BpjsIII,
     };
     let no_bpjs = match service_type {
-        "UMUM" => String::new(),
+        ServiceType::Umum => String::new(),
         _ => format!("000{:010}", rng.random_range(1_000_000_000_u64..9_999_999_999)),
     };
     let age = rng.random_range(7..78);

@@ -2,15 +2,18 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, bail};
-use argon2::password_hash::PasswordHasher;
+use anyhow::{Context, anyhow, bail};
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 
 use chain::Chain;
+// pub use simulator::{Event, Simulator, simulate};
+
+use crate::people;
 
 mod chain;
 mod names;
+// mod simulator;
 mod sql;
 
 /// Every demo account's address ends on it. `.test` can never be somebody's real one (RFC 2606).
@@ -38,11 +41,11 @@ pub async fn fill_as_of(pool: &PgPool, seed: u64, now: OffsetDateTime) -> anyhow
     if tenants.branches > 0 {
         return Ok(());
     }
-    let rates = sql::rates(&mut tx, now - Duration::days(91)).await.context("the BPJS rates are missing")?;
-    let hash = tokio::task::spawn_blocking(|| argon2::Argon2::default().hash_password(PASSWORD.as_bytes()));
+    let rates = sql::rates(&mut tx, now - Duration::days(91)).await?;
+    let rates = rates.try_into().map_err(|rates| anyhow!("three BPJS classes have a rate, not {rates:?}"))?;
     let chain = Chain::grow(seed, now, rates);
-    let hash = hash.await?.map_err(|error| anyhow::anyhow!("cannot hash the demo password: {error}"))?;
-    sql::load(&mut tx, &chain, &hash.to_string()).await.context("cannot write the demo chain")?;
+    let hash = people::password::hash(PASSWORD.to_owned()).await;
+    sql::load(&mut tx, &chain, &hash).await.context("cannot write the demo chain")?;
     tx.commit().await?;
     sql::analyze(pool).await?;
     tracing::info!(sales = chain.sales.len(), seconds = begun.elapsed().as_secs_f32(), "demo chain generated");
@@ -57,4 +60,9 @@ pub fn accounts() -> Vec<(String, String)> {
         accounts.push((chain::email(&format!("kasir{}", i + 1)), format!("Kasir {}", plan.name)));
     }
     accounts
+}
+
+/// Placeholder of the branch "host", until the simulator is merged.
+pub async fn simulate(_: PgPool, _sales_per_minute: u32, _seed: u64, stop: tokio_util::sync::CancellationToken) {
+    stop.cancelled().await;
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::chain::hand_over;
 use super::names::{BRANCHES, Life};
 use super::sql;
 use crate::ids::{BranchId, SaleId};
@@ -18,7 +19,7 @@ use crate::money::Rupiah;
 use crate::orders::WorkStatus;
 use crate::patients::ServiceType;
 use crate::refusal::{Outcome, Refusal};
-use crate::sales::{self, Item, Metode, NewSale, Payment};
+use crate::sales::{self, Item, NewSale, Payment};
 use crate::scope::{Role, Viewer};
 use crate::stock::{self, ProductRef, ProductType};
 use crate::{branches, orders};
@@ -69,14 +70,14 @@ pub struct Simulator {
 }
 
 /// Keeps the chain busy until `stop`. Never fails: without a database it waits for one.
-pub async fn simulate(pool: PgPool, sales_per_minute: f64, seed: u64, stop: CancellationToken) {
-    if sales_per_minute > 0.0 {
+pub async fn simulate(pool: PgPool, sales_per_minute: u32, seed: u64, stop: CancellationToken) {
+    if sales_per_minute > 0 {
         // A step that is cut off rolls its transaction back.
         stop.run_until_cancelled(run(pool, sales_per_minute, seed)).await;
     }
 }
 
-async fn run(pool: PgPool, sales_per_minute: f64, seed: u64) {
+async fn run(pool: PgPool, sales_per_minute: u32, seed: u64) {
     let mut pause = FIRST_PAUSE;
     let mut simulator = loop {
         match Simulator::new(pool.clone(), seed).await {
@@ -85,7 +86,7 @@ async fn run(pool: PgPool, sales_per_minute: f64, seed: u64) {
         }
     };
     pause = FIRST_PAUSE;
-    let events_per_second = sales_per_minute / 60.0 * f64::from(EVENTS) / f64::from(SALES);
+    let events_per_second = f64::from(sales_per_minute) / 60.0 * f64::from(EVENTS) / f64::from(SALES);
     let mut next = Instant::now();
     loop {
         next = (next + simulator.until_next(events_per_second))
@@ -139,8 +140,7 @@ impl Simulator {
     /// Events come as customers do, independently: exponential gaps.
     fn until_next(&mut self, events_per_second: f64) -> Duration {
         let gap = -(1.0 - self.rng.random::<f64>()).ln() / events_per_second;
-        // An absurdly small rate must not overflow a Duration.
-        Duration::from_secs_f64(gap.min(86_400.0))
+        Duration::from_secs_f64(gap)
     }
 
     /// One thing happens somewhere. What the shop refuses is an event, too; an error is the database's.
@@ -259,18 +259,7 @@ impl Simulator {
     fn payment_of(&mut self, due: Rupiah) -> Option<Payment> {
         let jumlah =
             if due.0 >= 200_000 && self.rng.random_bool(0.2) { Rupiah(due.0 / 3 / 10_000 * 10_000) } else { due };
-        (jumlah > Rupiah::ZERO).then(|| self.hand_over(jumlah))
-    }
-
-    fn hand_over(&mut self, jumlah: Rupiah) -> Payment {
-        match self.rng.random_range(0..10) {
-            0..5 => {
-                let notes = (jumlah.0 + 49_999) / 50_000;
-                Payment { metode: Metode::Tunai, jumlah, diterima: Rupiah(notes * 50_000) }
-            }
-            5..8 => Payment { metode: Metode::Qris, jumlah, diterima: jumlah },
-            _ => Payment { metode: Metode::Transfer, jumlah, diterima: jumlah },
-        }
+        (jumlah > Rupiah::ZERO).then(|| hand_over(&mut self.rng, jumlah))
     }
 
     /// The oldest order of the bench that holds most too many moves on; who collects one and owes for it pays first.
@@ -288,7 +277,7 @@ impl Simulator {
         let Some(next) = bench.status.next() else { return Ok(Event::Quiet) };
         let kasir = self.kasir(shop);
         if next == WorkStatus::Taken && bench.oldest_owes > Rupiah::ZERO {
-            let payment = self.hand_over(bench.oldest_owes);
+            let payment = hand_over(&mut self.rng, bench.oldest_owes);
             sales::sql::pay(&self.pool, &kasir, bench.oldest, bench.oldest_owes, payment).await?;
             return Ok(Event::Paid(bench.oldest));
         }

@@ -3,10 +3,14 @@
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
-use super::chain::{Chain, Eye, Patient, Product, Rates};
-use crate::ids::SaleId;
+use super::chain::{Chain, Eye, Patient, Product};
+use crate::ids::{BranchId, PatientId, SaleId, UserId};
 use crate::money::Rupiah;
-use crate::stock::ProductType;
+use crate::orders::WorkStatus;
+use crate::patients::ServiceType;
+use crate::sales::{Coverage, Metode, TransactionStatus};
+use crate::scope::{Role, Viewer};
+use crate::stock::{ProductRef, ProductType};
 
 /// Rows a statement: enough to make the round trips vanish, few enough to keep a statement's arrays at some megabytes.
 const BATCH: usize = 8_000;
@@ -41,8 +45,8 @@ pub async fn now(conn: &mut PgConnection) -> sqlx::Result<OffsetDateTime> {
 }
 
 /// The rates in force at `at`.
-pub async fn rates(conn: &mut PgConnection, at: OffsetDateTime) -> sqlx::Result<Rates> {
-    let rows: Vec<(String, Rupiah)> = sqlx::query_as(
+pub async fn rates(conn: &mut PgConnection, at: OffsetDateTime) -> sqlx::Result<Vec<Coverage>> {
+    let rows: Vec<(ServiceType, Rupiah)> = sqlx::query_as(
         "SELECT DISTINCT ON (service_type) service_type, price
          FROM bpjs_rates
          WHERE effective_from <= $1::date
@@ -51,11 +55,7 @@ pub async fn rates(conn: &mut PgConnection, at: OffsetDateTime) -> sqlx::Result<
     .bind(at)
     .fetch_all(conn)
     .await?;
-    let of = |class: &str| {
-        let row = rows.iter().find(|(service_type, _)| service_type == class);
-        row.map(|(_, price)| *price).ok_or(sqlx::Error::RowNotFound)
-    };
-    Ok(Rates { first: of("BPJS I")?, second: of("BPJS II")?, third: of("BPJS III")? })
+    Ok(rows.into_iter().map(|(class, price)| Coverage { class, price }).collect())
 }
 
 /// Writes the whole chain. The caller holds the transaction.
@@ -116,16 +116,15 @@ fn products(chain: &Chain, product_type: ProductType) -> Vec<&Product> {
     chain.products.iter().filter(|product| product.product_type == product_type).collect()
 }
 
-fn word(product_type: ProductType) -> &'static str {
-    match product_type {
-        ProductType::Frame => "Frame",
-        ProductType::Lensa => "Lensa",
-        ProductType::Aksesoris => "Aksesoris",
+fn metode_word(metode: Metode) -> &'static str {
+    match metode {
+        Metode::Tunai => "tunai",
+        Metode::Transfer => "transfer",
+        Metode::Qris => "qris",
     }
 }
 
-fn role_word(role: crate::scope::Role) -> &'static str {
-    use crate::scope::Role;
+fn role_word(role: Role) -> &'static str {
     match role {
         Role::SuperAdmin => "super_admin",
         Role::Admin => "admin",
@@ -182,7 +181,7 @@ async fn patients(conn: &mut PgConnection, rows: &[Patient]) -> sqlx::Result<()>
     .bind(column(rows, |p| p.branch_id))
     .bind(column(rows, |p| p.name.as_str()))
     .bind(column(rows, |p| p.phone.as_str()))
-    .bind(column(rows, |p| p.service_type))
+    .bind(column(rows, |p| p.service_type.to_string()))
     .bind(column(rows, |p| p.no_bpjs.as_str()))
     .bind(column(rows, |p| p.created_at))
     .bind(eyes(right, |e| Some(e.sph)))
@@ -273,7 +272,7 @@ async fn movements(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
              SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::text[], $7::text[],
                                   $8::bigint[], $9::timestamptz[])",
         )
-        .bind(column(rows, |m| word(m.product_type)))
+        .bind(column(rows, |m| m.product_type.to_string()))
         .bind(column(rows, |m| m.product_id))
         .bind(column(rows, |m| m.branch_id))
         .bind(column(rows, |m| m.delta))
@@ -334,16 +333,16 @@ async fn sales(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
         .bind(column(rows, |s| s.patient))
         .bind(column(rows, |s| s.user))
         .bind(column(rows, |s| s.branch_id))
-        .bind(column(rows, |s| s.omset_bpjs))
-        .bind(column(rows, |s| s.omset_umum))
+        .bind(column(rows, |s| s.quote.omset_bpjs))
+        .bind(column(rows, |s| s.quote.omset_umum))
         .bind(column(rows, |s| s.bayar))
-        .bind(column(rows, |s| s.naik_kelas))
-        .bind(column(rows, |s| s.work))
+        .bind(column(rows, |s| s.quote.transaction_status == TransactionStatus::NaikKelas))
+        .bind(column(rows, |s| s.work.to_string()))
         .bind(column(rows, |s| s.created_at))
         .execute(&mut *conn)
         .await?;
 
-        let lines: Vec<_> = rows.iter().flat_map(|sale| sale.lines.iter().map(move |line| (sale, line))).collect();
+        let lines: Vec<_> = rows.iter().flat_map(|sale| sale.quote.lines.iter().map(move |line| (sale, line))).collect();
         sqlx::query(
             "INSERT INTO penjualan_details (penjualan_id, product_type, product_id, nama, quantity, price, price_bpjs, subtotal,
                                             naik_kelas, created_at)
@@ -353,8 +352,8 @@ async fn sales(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
                   AS l (penjualan_id, product_type, product_id, nama, quantity, price, price_bpjs, naik_kelas, created_at)",
         )
         .bind(column(&lines, |(sale, _)| sale.id))
-        .bind(column(&lines, |(_, line)| word(line.product_type)))
-        .bind(column(&lines, |(_, line)| line.product_id))
+        .bind(column(&lines, |(_, line)| line.product.product_type.to_string()))
+        .bind(column(&lines, |(_, line)| line.product.product_id))
         .bind(column(&lines, |(_, line)| line.nama.as_str()))
         .bind(column(&lines, |(_, line)| line.quantity))
         .bind(column(&lines, |(_, line)| line.price))
@@ -371,9 +370,9 @@ async fn sales(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
              SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])",
         )
         .bind(column(&payments, |(sale, _): &(SaleId, _)| *sale))
-        .bind(column(&payments, |(_, payment)| payment.metode))
-        .bind(column(&payments, |(_, payment)| payment.jumlah))
-        .bind(column(&payments, |(_, payment)| payment.diterima))
+        .bind(column(&payments, |(_, payment)| metode_word(payment.handed_over.metode)))
+        .bind(column(&payments, |(_, payment)| payment.handed_over.jumlah))
+        .bind(column(&payments, |(_, payment)| payment.handed_over.diterima))
         .bind(column(&payments, |(_, payment)| payment.user))
         .bind(column(&payments, |(_, payment)| payment.created_at))
         .execute(&mut *conn)
