@@ -12,6 +12,7 @@ pub use simulator::{Event, Simulator, simulate};
 use crate::people;
 
 mod chain;
+mod models;
 mod names;
 mod simulator;
 mod sql;

@@ -159,20 +159,82 @@ pub const MEN: &[&str] = &[
 
 /// Family names, and second names that anyone may bear.
 pub const SURNAMES: &[&str] = &[
-    "Siregar", "Nasution", "Simanjuntak", "Lubis", "Harahap", "Wijaya", "Kusuma", "Hidayat", "Santoso", "Wibowo",
-    "Hartono", "Gunawan", "Tanjung", "Pangestu", "Salim", "Hakim", "Iskandar", "Halim", "Sitompul", "Tarigan", "Sinaga",
-    "Daulay", "Matondang", "Pane", "Latuconsina", "Pattimura", "Tuhuteru", "Manuputty", "Rumengan", "Mandagi",
+    "Siregar",
+    "Nasution",
+    "Simanjuntak",
+    "Lubis",
+    "Harahap",
+    "Wijaya",
+    "Kusuma",
+    "Hidayat",
+    "Santoso",
+    "Wibowo",
+    "Hartono",
+    "Gunawan",
+    "Tanjung",
+    "Pangestu",
+    "Salim",
+    "Hakim",
+    "Iskandar",
+    "Halim",
+    "Sitompul",
+    "Tarigan",
+    "Sinaga",
+    "Daulay",
+    "Matondang",
+    "Pane",
+    "Latuconsina",
+    "Pattimura",
+    "Tuhuteru",
+    "Manuputty",
+    "Rumengan",
+    "Mandagi",
 ];
 
 pub const SURNAMES_OF_WOMEN: &[&str] = &[
-    "Rahmawati", "Lestari", "Utami", "Handayani", "Anggraini", "Puspitasari", "Safitri", "Wulandari", "Yuliani",
-    "Hasanah", "Rohmah", "Maharani", "Wahyuni", "Kusumawati", "Fitriani", "Setyowati", "Astuti", "Oktaviani",
-    "Permatasari", "Nurjanah",
+    "Rahmawati",
+    "Lestari",
+    "Utami",
+    "Handayani",
+    "Anggraini",
+    "Puspitasari",
+    "Safitri",
+    "Wulandari",
+    "Yuliani",
+    "Hasanah",
+    "Rohmah",
+    "Maharani",
+    "Wahyuni",
+    "Kusumawati",
+    "Fitriani",
+    "Setyowati",
+    "Astuti",
+    "Oktaviani",
+    "Permatasari",
+    "Nurjanah",
 ];
 
 pub const SURNAMES_OF_MEN: &[&str] = &[
-    "Sutrisno", "Saputra", "Nugraha", "Permana", "Pratama", "Susanto", "Setiawan", "Suryadi", "Maulana", "Ramadhan",
-    "Firmansyah", "Kurniawan", "Purnomo", "Mulyadi", "Fauzi", "Suhartono", "Darmawan", "Basuki", "Irawan", "Hermawan",
+    "Sutrisno",
+    "Saputra",
+    "Nugraha",
+    "Permana",
+    "Pratama",
+    "Susanto",
+    "Setiawan",
+    "Suryadi",
+    "Maulana",
+    "Ramadhan",
+    "Firmansyah",
+    "Kurniawan",
+    "Purnomo",
+    "Mulyadi",
+    "Fauzi",
+    "Suhartono",
+    "Darmawan",
+    "Basuki",
+    "Irawan",
+    "Hermawan",
 ];
 
 /// Frame houses: name, and what a plain frame of theirs costs in thousands of rupiah.
@@ -216,8 +278,7 @@ pub const LENS_BRANDS: &[(&str, i64)] = &[
 ];
 
 /// What a lens does: name, and the price of a plain one in thousands of rupiah.
-pub const LENS_KINDS: &[(&str, i64)] =
-    &[("Single Vision", 130), ("Bifokal", 200), ("Kantor", 290), ("Progresif", 430)];
+pub const LENS_KINDS: &[(&str, i64)] = &[("Single Vision", 130), ("Bifokal", 200), ("Kantor", 290), ("Progresif", 430)];
 
 /// Refractive index and its price in per cent. [`TO_ORDER`] is ground for one patient; nobody keeps it in a drawer.
 pub const LENS_INDICES: &[(&str, i64)] = &[("1.50", 80), ("1.56", 100), ("1.60", 140), ("1.67", 190), (TO_ORDER, 280)];
