@@ -287,8 +287,7 @@ impl Hub {
     /// How many streams are open, and how many of them are this user's.
     pub fn open_streams(&self, user: UserId) -> (usize, usize) {
         let directory = lock(&self.directory);
-        let own =
-            directory.channels.get(&Topic::Rights(user)).map_or(0, |channel| lock(&channel.inside).subscribers);
+        let own = directory.channels.get(&Topic::Rights(user)).map_or(0, |channel| lock(&channel.inside).subscribers);
         (directory.subscriptions, own)
     }
 

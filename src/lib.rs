@@ -63,12 +63,8 @@ pub async fn run(
             stop.cancelled().await;
             live.hub().drain();
         };
-        let serving = web::accept::serve(
-            listener,
-            web::routes(app),
-            stop.clone(),
-            Duration::from_secs(config.drain_seconds),
-        );
+        let serving =
+            web::accept::serve(listener, web::routes(app), stop.clone(), Duration::from_secs(config.drain_seconds));
         tokio::join!(serving, drain);
     }
     background.close();

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use melati::config::{AddUser, Cli, Command, Config, Database, Demo, LogFormat, Passwd, User, one_line};
 use melati::people::{self, NewUser};
 use melati::postgres::embedded::{self, Embedded};
+use melati::refusal::Refusal;
 use melati::{demo, postgres};
 use sqlx::PgPool;
 use tokio::runtime::Runtime;
@@ -186,8 +187,10 @@ async fn serve_prepared(
     let listener = tokio::net::TcpListener::from_std(listener).context("the listener")?;
     say(&format!("Melati:  http://{}", listener.local_addr().context("the listener")?));
     if let Show::Demo { .. } = show {
-        say("         superadmin@melati.test, admin1@melati.test to admin8@, kasir1@melati.test to kasir8@");
-        say("         (the number is the branch); the password of all is melati-demo");
+        for (email, who) in demo::accounts() {
+            say(&format!("         {email:<24} {who}"));
+        }
+        say(&format!("         the password of all is {}", demo::PASSWORD));
     }
     if let Postgres::Ours(embedded) = postgres {
         say(&format!("psql:    {}", embedded.psql_command()));
@@ -262,10 +265,10 @@ fn with_database(settings: &Database, work: impl AsyncFnOnce(&PgPool) -> anyhow:
 }
 
 fn add_user(user: AddUser) -> anyhow::Result<()> {
-    let AddUser { database, email, name, role, branch: branch_id } = user;
+    let AddUser { database, email, name, role, branch } = user;
     let password = read_password()?;
     with_database(&database, async move |pool| {
-        people::add_user(pool, NewUser { name, email, password, role, branch_id }).await?;
+        people::add_user(pool, NewUser { name, email, role, branch_id: branch, password }).await.map_err(in_words)?;
         Ok(())
     })
 }
@@ -273,9 +276,19 @@ fn add_user(user: AddUser) -> anyhow::Result<()> {
 fn set_password(user: Passwd) -> anyhow::Result<()> {
     let password = read_password()?;
     with_database(&user.database, async move |pool| {
-        people::set_password(pool, &user.email, password).await?;
+        people::set_password(pool, &user.email, password).await.map_err(in_words)?;
         Ok(())
     })
+}
+
+/// A refusal's words are meant for forms; here they stand alone.
+fn in_words(refusal: Refusal) -> anyhow::Error {
+    match refusal {
+        Refusal::Invalid(fields) => BadSetting(Vec::from_iter(fields.into_values()).join(" ")).into(),
+        Refusal::NotFound => BadSetting("there is no such account".into()).into(),
+        Refusal::Conflict { message, .. } => BadSetting(message).into(),
+        other => other.into(),
+    }
 }
 
 /// The first line of stdin: never an argument, which every user of the machine can read.

@@ -189,10 +189,12 @@ impl Feed {
                  SET max_parallel_workers_per_gather = 0; SET timezone = 'UTC'",
             )
             .await?;
-        let (system, timeline, snapshot): (i64, i32, String) = sqlx::query_as(sql::ORIGIN).fetch_one(&mut connection).await?;
+        let (system, timeline, snapshot): (i64, i32, String) =
+            sqlx::query_as(sql::ORIGIN).fetch_one(&mut connection).await?;
         let fresh_epoch: i64 = rand::random_range(1..=i64::MAX);
         sqlx::query(sql::REGISTER_EPOCH).bind(fresh_epoch).bind(system).execute(&mut connection).await?;
-        let rows: Vec<(i64, String, bool)> = sqlx::query_as(sql::EPOCHS).bind(system).fetch_all(&mut connection).await?;
+        let rows: Vec<(i64, String, bool)> =
+            sqlx::query_as(sql::EPOCHS).bind(system).fetch_all(&mut connection).await?;
         let current = rows.iter().find(|(_, _, is_current)| *is_current).map_or(fresh_epoch, |(epoch, _, _)| *epoch);
         let epochs = rows.iter().map(|(epoch, first, _)| (epoch.cast_unsigned(), first.parse().unwrap_or(0))).collect();
         let origin = Origin {
@@ -240,7 +242,8 @@ impl Feed {
         if text == self.position_text {
             return Ok(None);
         }
-        let rows: Vec<PollRow> = sqlx::query_as(sql::POLL).bind(&self.position_text).fetch_all(&mut self.connection).await?;
+        let rows: Vec<PollRow> =
+            sqlx::query_as(sql::POLL).bind(&self.position_text).fetch_all(&mut self.connection).await?;
         let Some(here) = rows.first() else { return Err(FeedError::Snapshot("no row".into())) };
         let text = here.snapshot.clone();
         self.history.pruned_below = here.pruned_below.parse().unwrap_or(u64::MAX);
@@ -306,7 +309,11 @@ pub const MOST_MISSED: usize = 5_000;
 
 impl Missed<'_> {
     /// The products of a branch (or of all) that changed in between, each in its latest version.
-    pub async fn products(&self, connection: &mut PgConnection, branch: Option<BranchId>) -> Result<Vec<Change>, MissedError> {
+    pub async fn products(
+        &self,
+        connection: &mut PgConnection,
+        branch: Option<BranchId>,
+    ) -> Result<Vec<Change>, MissedError> {
         let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_PRODUCTS)
             .bind(self.since.to_pg())
             .bind(self.until.to_pg())

@@ -6,8 +6,14 @@
 macro_rules! written_between {
     ($lower:literal, $upper:literal) => {
         concat!(
-            "((updated_xid >= pg_snapshot_xmax(", $lower, ") AND updated_xid < pg_snapshot_xmax(", $upper, "))",
-            " OR updated_xid = ANY (ARRAY(SELECT pg_snapshot_xip(", $lower, "))))"
+            "((updated_xid >= pg_snapshot_xmax(",
+            $lower,
+            ") AND updated_xid < pg_snapshot_xmax(",
+            $upper,
+            "))",
+            " OR updated_xid = ANY (ARRAY(SELECT pg_snapshot_xip(",
+            $lower,
+            "))))"
         )
     };
 }
@@ -47,7 +53,10 @@ macro_rules! notifications_written {
         concat!(
             "SELECT 'notifications' AS tbl, 'U' AS op, branch_id, id, updated_at, jsonb_build_object(",
             "  'type', type, 'title', title, 'message', message, 'data', data, 'audience', audience)::text AS body",
-            " FROM notifications WHERE ", $between, " AND ", $also
+            " FROM notifications WHERE ",
+            $between,
+            " AND ",
+            $also
         )
     };
 }

@@ -12,13 +12,15 @@ pub mod sessions;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// The pool of the pages and forms. It opens one connection now, so that a wrong URL shows at once.
+/// The pool of the pages and forms. The server is tried once, so that a wrong URL shows at once.
 ///
 /// # Errors
-/// The URL is not one, or the server does not answer within 5 seconds.
+/// The URL is not one, or the server cannot be reached or does not let us in.
 pub async fn connect(url: &str) -> sqlx::Result<PgPool> {
     let options = PgConnectOptions::from_str(url)?.application_name("melati");
-    PgPoolOptions::new()
+    // The pool would keep trying and then say only that it took too long; this says why.
+    options.clone().connect().await?.close().await?;
+    Ok(PgPoolOptions::new()
         // Postgres allows 100 in all, and every process behind the proxy has its own pool
         .max_connections(16)
         // a page that waits longer is better answered with "busy, try again"
@@ -39,8 +41,7 @@ pub async fn connect(url: &str) -> sqlx::Result<PgPool> {
                 Ok(())
             })
         })
-        .connect_with(options)
-        .await
+        .connect_lazy_with(options))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,8 @@ pub enum Unmigrated {
 pub async fn migrate(pool: &PgPool) -> Result<(), Unmigrated> {
     // A connection of its own, without the pool's timeouts: waiting for the lock and building an index may take long.
     let mut connection = pool.connect_options().as_ref().clone().connect().await.map_err(MigrateError::from)?;
+    // "relation _sqlx_migrations already exists, skipping": at every start
+    connection.execute("SET client_min_messages = warning").await.map_err(MigrateError::from)?;
     let outcome = MIGRATIONS.run(&mut connection).await;
     // Closing gives the lock back, too, should the run have failed before it could.
     connection.close().await.map_err(MigrateError::from)?;

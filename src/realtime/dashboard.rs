@@ -98,7 +98,9 @@ fn dashboard(days: &Days, branches: Branches) -> Dashboard<'_> {
             })
         })
         .collect();
-    rekap.sort_by(|a, b| b.total_omset.cmp(&a.total_omset).then(a.kasir_name.cmp(b.kasir_name)).then(a.user_id.cmp(&b.user_id)));
+    rekap.sort_by(|a, b| {
+        b.total_omset.cmp(&a.total_omset).then(a.kasir_name.cmp(b.kasir_name)).then(a.user_id.cmp(&b.user_id))
+    });
     let mut terbaru: Vec<_> = covered().flat_map(|day| &day.terbaru).collect();
     terbaru.sort_by_key(|sale| std::cmp::Reverse((sale.at, sale.id)));
     terbaru.truncate(LATEST);
@@ -178,7 +180,5 @@ impl States {
 
 /// The dashboard's state for a page's first view, in the shape that the stream will go on with.
 pub fn first_view(topic: Topic, days: &Days) -> serde_json::Value {
-    body(topic, days)
-        .and_then(|(_, _, body)| serde_json::from_str(&body.ok()?).ok())
-        .unwrap_or(serde_json::Value::Null)
+    body(topic, days).and_then(|(_, _, body)| serde_json::from_str(&body.ok()?).ok()).unwrap_or(serde_json::Value::Null)
 }

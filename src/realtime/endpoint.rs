@@ -105,14 +105,19 @@ async fn combined(request: Request) -> Result<Response, Error> {
     let mut streams = Vec::new();
     for name in asked.topics.as_deref().unwrap_or_default().split(',').filter(|name| !name.is_empty()) {
         let stream = Stream::named(name).ok_or_else(|| {
-            Refusal::invalid("topics", format!("{name:?} bukan nama aliran. Yang ada: dashboard, omset-kasir, stock-updates, notifications."))
+            Refusal::invalid(
+                "topics",
+                format!("{name:?} bukan nama aliran. Yang ada: dashboard, omset-kasir, stock-updates, notifications."),
+            )
         })?;
         streams.push(stream);
     }
     streams.sort_unstable();
     streams.dedup();
     if streams.is_empty() {
-        return Err(Refusal::invalid("topics", "Sebutkan paling sedikit satu aliran: ?topics=dashboard,notifications").into());
+        return Err(
+            Refusal::invalid("topics", "Sebutkan paling sedikit satu aliran: ?topics=dashboard,notifications").into()
+        );
     }
     open(app, viewer, &asked, &headers, &streams, Naming::Named).await
 }
@@ -269,8 +274,7 @@ impl Opening<'_> {
         }
         if self.wants(Stream::Notifications) && notifications == Kind::Snapshot {
             let mut connection = self.app.pool.acquire().await?;
-            let changes =
-                feed::recent_notifications(&mut connection, branches.one(), self.viewer.role, RECENT).await?;
+            let changes = feed::recent_notifications(&mut connection, branches.one(), self.viewer.role, RECENT).await?;
             messages.extend(notifications::missed(&changes, Kind::Snapshot));
         }
         Ok(messages)

@@ -78,7 +78,8 @@ pub fn tick(changes: &[Change], days: &Days) -> Vec<(Topic, Message)> {
     let mut out = Vec::new();
     for change in changes {
         let Some((audience, message)) = message(change, Kind::News) else { continue };
-        let branches: Vec<BranchId> = change.branch.map_or_else(|| days.keys().copied().collect(), |branch| vec![branch]);
+        let branches: Vec<BranchId> =
+            change.branch.map_or_else(|| days.keys().copied().collect(), |branch| vec![branch]);
         for branch in branches {
             for role in [Role::Kasir, Role::Admin, Role::SuperAdmin] {
                 if role == Role::SuperAdmin || audience.is_none_or(|audience| audience == role) {

@@ -114,7 +114,8 @@ fn update<'a>(change: &Change, days: &'a Days) -> Option<Update<'a>> {
 
 fn messages(updates: &[Update], totals: StockTotals, snapshot: bool) -> Vec<Message> {
     let timestamp = rfc3339(now());
-    let count = |updates: &[Update], wanted: fn(&Update) -> bool| updates.iter().filter(|update| wanted(update)).count();
+    let count =
+        |updates: &[Update], wanted: fn(&Update) -> bool| updates.iter().filter(|update| wanted(update)).count();
     let parts: Vec<&[Update]> =
         if updates.is_empty() { vec![updates] } else { updates.chunks(PRODUCTS_A_MESSAGE).collect() };
     parts

@@ -21,9 +21,10 @@ const LOOKS = {
 };
 
 export function bindBell(manager) {
-  const channel = openChannel(`${manager.scope}:bell`, ({ read, unread }) => showRead(read, unread));
-  addEventListener("pagehide", () => channel.close());
-  addEventListener("pageshow", (event) => event.persisted && location.reload()); // its channel is closed, its count old
+  const openBell = () => openChannel(`${manager.scope}:bell`, ({ read, unread }) => showRead(read, unread));
+  let channel = openBell();
+  addEventListener("pagehide", () => channel.close()); // or the page could not enter the back/forward cache
+  addEventListener("pageshow", (event) => event.persisted && (channel = openBell()));
 
   manager.knowNotifications([...document.querySelectorAll("[data-notices] > [data-row]")].map((row) => row.dataset.row));
   manager.connectNotifications({ onData: receive });

@@ -93,6 +93,7 @@ export class Leader {
     const hellos = this.#hellos;
     this.#hellos = [];
     const wanted = this.#wanted();
+    if (!this.#begun && !wanted.length) return; // the hellos are still on their way
     if (!this.#begun) {
       // Begin at the freshest cursor, by this machine's clock; whoever has another one catches up. A wrong guess costs
       // repeated messages, which every tab tells from new ones, never a missed one.

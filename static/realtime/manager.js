@@ -218,6 +218,11 @@ export class RealtimeManager {
     const isAnswer = message.type === "welcome" && isMine && message.nonce === this.#nonce;
     const follows = this.#joined?.leader === message.leader && message.number === this.#joined.number + 1;
     this.#joined = { leader: message.leader, number: message.number };
+    if (message.type === "lead") {
+      this.#helloAt = 0; // this one waits for our hello: at once
+      clearTimeout(this.#helloTimer);
+      this.#helloTimer = 0;
+    }
     if (!follows && !isAnswer) this.#hello();
 
     if (message.type === "event" && isMine) {

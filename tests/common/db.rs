@@ -1,7 +1,12 @@
-//! A fresh database for each test: a copy of one that was migrated once.
+//! A fresh database for each test: a copy of one that was migrated once. The server is the embedded one, started once a test
+//! binary in cargo's scratch folder; it ends with the binary, by the parent-death signal.
 
+use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use melati::config::Database;
+use melati::postgres::embedded::Embedded;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::sync::{Mutex, OnceCell};
@@ -13,6 +18,11 @@ pub async fn fresh_database() -> PgPool {
     let name = format!("{template}_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     run(&mut server().connect().await.unwrap(), format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
     PgPoolOptions::new().max_connections(12).connect_with(server().database(&name)).await.unwrap()
+}
+
+/// As `psql` would connect to the same database: a writer that is none of ours.
+pub async fn psql(pool: &PgPool) -> PgConnection {
+    pool.connect_options().as_ref().clone().application_name("psql").connect().await.unwrap()
 }
 
 async fn template() -> &'static str {
@@ -30,7 +40,19 @@ async fn template() -> &'static str {
 }
 
 fn server() -> PgConnectOptions {
-    std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL names a Postgres for tests").parse().unwrap()
+    static SERVER: OnceLock<Embedded> = OnceLock::new();
+    let start = || {
+        // one directory a test binary: they may run side by side
+        let binary = std::env::current_exe().unwrap();
+        let name = binary.file_name().unwrap().to_string_lossy().into_owned();
+        let data_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = std::fs::remove_dir_all(&data_dir);
+        // these databases are thrown away: durability is tested in tests/embedded.rs, with the settings of the product
+        let pg_set = ["fsync=off", "max_prepared_transactions=20", "max_connections=200"].map(String::from).to_vec();
+        Embedded::start(&Database { data_dir, pg_set, ..Database::default() }).expect("an embedded Postgres")
+    };
+    // Starting it blocks, and one thread starts it while the others wait.
+    SERVER.get_or_init(start).url().parse().unwrap()
 }
 
 /// One at a time: a database that is being copied cannot be copied by another.

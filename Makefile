@@ -1,0 +1,57 @@
+# Needs Rust (rustup), Node 20 or newer, and GNU make; everything else comes from Cargo and npm.
+#
+#   make demo    build, and run the made-up chain (more flags: make demo ARGS='--listen 127.0.0.1:9000')
+#   make build   leaves target/release/melati, with the pages' assets inside
+#   make test    everything that must be true
+
+CARGO ?= cargo
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+export CHROMIUM
+
+INSTALLED := node_modules/.installed
+BUNDLE    := static/dist/app.js
+SOURCES   := $(shell find static -path static/dist -prune -o -type f -print)
+
+.PHONY: build demo test fmt screenshots chromium
+
+build: $(BUNDLE)
+	$(CARGO) build --locked --release
+
+demo: $(BUNDLE)
+	$(CARGO) run --locked --release -- demo $(ARGS)
+
+# Browser tests run target/debug/melati, the very binary that cargo's tests have just used.
+test: $(BUNDLE) chromium
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+	$(CARGO) test --locked
+	$(CARGO) build --locked
+	node --test tests/browser/*.test.mjs
+
+fmt:
+	$(CARGO) fmt
+
+screenshots: $(BUNDLE) chromium
+	$(CARGO) build --locked
+	node tests/browser/screenshots.mjs
+
+# npm ci empties node_modules, the stamp with it, and takes seconds: only when what it installs has changed.
+$(INSTALLED): package.json package-lock.json
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo 'Melati needs Node 20 or newer' >&2; exit 1; }
+	npm ci --no-audit --no-fund
+	@touch $@
+
+$(BUNDLE): $(INSTALLED) $(SOURCES)
+	node static/build.mjs
+	@touch $@
+
+# A browser is the one thing that the registries do not bring. Two apt at once wait for each other.
+chromium:
+	@if [ -n "$$CHROMIUM" ]; then exit 0; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get -o DPkg::Lock::Timeout=900 update && \
+		DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=900 install -y --no-install-recommends chromium; \
+	else \
+		echo 'The browser tests need Chromium: install it, or set CHROMIUM to its program' >&2; exit 1; \
+	fi
