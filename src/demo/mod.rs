@@ -12,6 +12,7 @@ use chain::Chain;
 use crate::people;
 
 mod chain;
+mod models;
 mod names;
 // mod simulator;
 mod sql;
