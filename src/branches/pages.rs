@@ -9,7 +9,6 @@ use tower_sessions::Session;
 
 use super::{sql, working_for};
 use crate::App;
-use crate::ids::BranchId;
 use crate::refusal::Refusal;
 use crate::scope::{Role, Viewer};
 use crate::web::page::Asked;

@@ -19,7 +19,7 @@ use crate::branches::{self, working_for};
 use crate::ids::{PatientId, SaleId};
 use crate::money::Rupiah;
 use crate::orders::{self, WorkStatus};
-use crate::patients::{self, Eye, Resep, ServiceType, dioptres};
+use crate::patients::{self, Resep, dioptres};
 use crate::refusal::Refusal;
 use crate::scope::Viewer;
 use crate::stock::ProductType;
@@ -254,14 +254,14 @@ impl Paid {
 }
 
 impl Receipt {
-    fn eyes(&self) -> [(&'static str, Eye); 2] {
-        [("OD", self.resep.od), ("OS", self.resep.os)]
+    /// The rows of the prescription: eye, sphere, cylinder, axis, addition.
+    fn eyes(&self) -> [[String; 5]; 2] {
+        let cell = |hundredths: Option<i32>| hundredths.map_or_else(|| "–".to_owned(), dioptres);
+        [("OD", self.resep.od), ("OS", self.resep.os)].map(|(name, eye)| {
+            let axis = eye.axis.map_or_else(|| "–".to_owned(), |axis| axis.to_string());
+            [name.to_owned(), cell(eye.sph), cell(eye.cyl), axis, cell(eye.add)]
+        })
     }
-}
-
-/// A dioptre in a cell of the receipt's table.
-fn cell(hundredths: Option<i32>) -> String {
-    hundredths.map_or_else(|| "–".to_owned(), dioptres)
 }
 
 #[derive(Deserialize)]
