@@ -1,24 +1,17 @@
-// [data-theme-choice="light" | "dark" | "system"]: kept in a cookie, so that the server writes the right data-bs-theme before the
-// first paint. "system" is resolved here, and follows the device.
+// The account page keeps the choice in the cookie `theme`, so that the server writes the right data-bs-theme before the first
+// paint. "system" is resolved here, follows the device, and leaves what it came to in `theme_shown` for the next page.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const chosen = () => /(?:^|; )theme=(light|dark|system)/.exec(document.cookie)?.[1] ?? "system";
+const isSystem = () => /(?:^|; )theme=system/.test(document.cookie);
 
 function apply() {
-  const choice = chosen();
-  document.documentElement.dataset.bsTheme = choice === "system" ? (dark.matches ? "dark" : "light") : choice;
-  for (const button of document.querySelectorAll("[data-theme-choice]")) {
-    button.setAttribute("aria-pressed", String(button.dataset.themeChoice === choice));
-  }
+  if (!isSystem()) return;
+  const shown = dark.matches ? "dark" : "light";
+  document.documentElement.dataset.bsTheme = shown;
+  document.cookie = `theme_shown=${shown}; path=/; max-age=31536000; samesite=lax`;
 }
 
 export function bindTheme() {
   apply();
   dark.addEventListener?.("change", apply);
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-theme-choice]");
-    if (!button) return;
-    document.cookie = `theme=${button.dataset.themeChoice}; path=/; max-age=31536000; samesite=lax`;
-    apply();
-  });
 }
