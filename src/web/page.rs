@@ -39,6 +39,7 @@ pub enum Nav {
     /// The sales page: the sidebar shrinks to a rail.
     Sell,
     Sales,
+    Orders,
     Stock,
     Notifications,
     Account,

@@ -1,0 +1,157 @@
+// Whose sale it is: searched, or added on the spot without leaving the page.
+
+import { clearRefusal, showRefusal } from "../forms/enhance.js";
+import { addPatient, findPatients } from "./api.js";
+import { debounced, Options } from "./options.js";
+
+const PAUSE_MS = 150;
+const initials = (name) => name.split(/\s+/).slice(0, 2).map((word) => word[0]?.toUpperCase() ?? "").join("");
+
+export class PatientPicker {
+  #found = [];
+  #asked = 0;
+
+  constructor(till, { changed }) {
+    this.panel = till.querySelector("[data-patient]");
+    this.changed = changed;
+    this.patient = null;
+    this.field = this.#part("#pasien");
+    this.form = this.#part("[data-patient-form]");
+    this.template = till.querySelector("[data-patient-template]");
+    this.options = new Options(this.field, this.#part("#hasil-pasien"), { take: (row) => this.#take(row) });
+
+    const search = debounced(PAUSE_MS, () => this.#search());
+    this.field.addEventListener("input", search);
+    this.field.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.options.show([]);
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      if (this.options.chosen) this.#take(this.options.chosen);
+    });
+    this.#part("[data-patient-change]").addEventListener("click", () => this.change());
+    this.#part("[data-patient-new]").addEventListener("click", () => this.#openForm());
+    this.#part("[data-patient-cancel]").addEventListener("click", () => this.#closeForm());
+    this.form.elements.service_type.addEventListener("change", () => this.#writeBpjsField());
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#add();
+    });
+  }
+
+  choose(patient) {
+    this.patient = patient;
+    this.#part("[data-patient-chosen]").hidden = !patient;
+    this.#part("[data-patient-search]").hidden = Boolean(patient);
+    this.#refuse("");
+    this.#closeForm();
+    if (patient) {
+      this.#part("[data-patient-initials]").textContent = initials(patient.nama_pasien);
+      this.#part("[data-patient-name]").textContent = patient.nama_pasien;
+      this.#part("[data-patient-service]").textContent = patient.service_type;
+      this.#part("[data-patient-bpjs]").textContent = patient.no_bpjs;
+      this.#part("[data-patient-resep]").textContent = patient.resep || "Belum ada resep";
+    }
+    this.changed(patient);
+  }
+
+  /** F4, or "Ganti": search again, with the present patient kept until another is taken. */
+  change() {
+    this.#part("[data-patient-search]").hidden = false;
+    this.field.focus();
+    this.field.select();
+  }
+
+  /** The sale cannot go on without a patient; says so where one is chosen. */
+  ask(message) {
+    this.change();
+    this.#refuse(message);
+  }
+
+  async #search() {
+    const cari = this.field.value.trim();
+    const asked = ++this.#asked;
+    if (!cari) {
+      this.#show([], "");
+      return;
+    }
+    const answer = await findPatients(cari);
+    if (asked !== this.#asked) return;
+    if (answer.error) this.#refuse(answer.error.message);
+    else this.#show(answer.pasien, cari);
+  }
+
+  #show(patients, cari) {
+    this.#found = patients;
+    this.options.show(patients.map((patient, index) => {
+      const row = this.template.content.firstElementChild.cloneNode(true);
+      row.dataset.index = index;
+      row.querySelector(".name").textContent = patient.nama_pasien;
+      row.querySelector("[data-patient-row-detail]").textContent = [patient.no_telepon, patient.no_bpjs].filter(Boolean).join(" · ");
+      row.querySelector(".tagged").textContent = patient.service_type;
+      return row;
+    }));
+    const none = this.#part("[data-patient-none]");
+    none.hidden = patients.length > 0 || !cari;
+    none.textContent = cari ? `Belum ada pasien “${cari}”. Tambahkan sebagai pasien baru.` : "";
+  }
+
+  #take(row) {
+    const patient = this.#found[Number(row.dataset.index)];
+    this.field.value = "";
+    this.#show([], "");
+    this.choose(patient);
+  }
+
+  #openForm() {
+    if (!this.form.hidden) {
+      this.#closeForm();
+      return;
+    }
+    this.form.hidden = false;
+    this.#part("[data-patient-new]").setAttribute("aria-expanded", "true");
+    const typed = this.field.value.trim();
+    const target = /^[\d\s+-]+$/.test(typed) ? "no_telepon" : "nama_pasien";
+    if (typed && !this.form.elements[target].value) this.form.elements[target].value = typed;
+    this.#writeBpjsField();
+    this.form.elements.nama_pasien.focus();
+  }
+
+  #closeForm() {
+    this.form.hidden = true;
+    this.#part("[data-patient-new]").setAttribute("aria-expanded", "false");
+  }
+
+  #writeBpjsField() {
+    this.form.querySelector("[data-bpjs-only]").hidden = this.form.elements.service_type.value === "UMUM";
+  }
+
+  async #add() {
+    if (this.form.getAttribute("aria-busy") === "true") return;
+    this.form.setAttribute("aria-busy", "true");
+    clearRefusal(this.form);
+    // Empty fields are left out; 2,25 is how a dioptre is written here.
+    const filled = [...new FormData(this.form)].filter(([, value]) => value.trim());
+    const answer = await addPatient(Object.fromEntries(filled.map(([name, value]) => [name, asWritten(name, value.trim())])));
+    this.form.setAttribute("aria-busy", "false");
+    if (answer.error) {
+      showRefusal(this.form, answer.error);
+      return;
+    }
+    this.form.reset();
+    this.field.value = "";
+    this.#show([], "");
+    this.choose(answer.pasien);
+  }
+
+  #refuse(message) {
+    const place = this.#part("[data-error-for=pasien_id]");
+    place.textContent = message;
+    place.hidden = !message;
+  }
+
+  #part(selector) {
+    return this.panel.querySelector(selector);
+  }
+}
+
+const asWritten = (name, value) => (/^(od|os)_|^pd$/.test(name) ? value.replace(",", ".").replace("−", "-") : value);

@@ -1,0 +1,34 @@
+// A barcode scanner is a keyboard that types faster than any hand and ends with Enter. Wherever the focus is, its text is
+// a code for the cart: taken back out of the field it landed in, and the focus stays.
+
+const FAST_MS = 35;    // between two keys; a fast typist needs 60 and more
+const SHORTEST = 4;
+
+export function bindScanner(onScan) {
+  let burst = null; // {text, at, field, before}
+
+  document.addEventListener("keydown", (event) => {
+    const now = performance.now();
+    if (event.key === "Enter") {
+      const scanned = burst && burst.text.length >= SHORTEST && now - burst.at <= FAST_MS * 2 ? burst : null;
+      burst = null;
+      if (!scanned) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (scanned.field) {
+        scanned.field.value = scanned.before;
+        scanned.field.dispatchEvent(new Event("input", { bubbles: true }));
+      }
+      onScan(scanned.text);
+      return;
+    }
+    if (event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (burst && now - burst.at <= FAST_MS && burst.target === event.target) {
+      burst.text += event.key;
+      burst.at = now;
+      return;
+    }
+    const field = event.target.matches("input, textarea") ? event.target : null;
+    burst = { text: event.key, at: now, target: event.target, field, before: field?.value };
+  }, true);
+}
