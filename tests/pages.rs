@@ -1,9 +1,14 @@
 //! The pages and forms, as browsers and scripts meet them: signing in, what each role may open, stock, days, the switcher,
 //! notifications, and how refusals look.
+#![allow(clippy::unwrap_used)] // a helper of a test may fail it
 
 mod common;
 
 use common::app::{PASSWORD, Person, TestApp};
+use melati::ids::BranchId;
+use melati::people;
+use melati::refusal::Refusal;
+use melati::scope::Role;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -64,7 +69,9 @@ async fn signing_in_leads_to_where_one_wanted_to_go_but_never_elsewhere() {
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         assert_eq!(location(&answer), leads_to, "{next}");
         let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
-        assert!(cookie.starts_with("melati_session=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"));
+        assert!(
+            cookie.starts_with("melati_session=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax")
+        );
     }
 }
 
@@ -101,6 +108,40 @@ async fn a_session_ends_with_signing_out_and_with_deactivation() {
     assert_eq!(number(&app, "SELECT count(*) FROM sessions WHERE user_id = 6").await, 0);
     let again = send(&app.nobody(), "/login", &[("email", "kasir2@melati.test"), ("password", PASSWORD)]).await;
     assert_eq!(again.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn an_account_is_made_once_and_a_new_password_ends_its_sessions() {
+    let app = TestApp::start().await;
+    let new = |email: &str| people::NewUser {
+        name: "Dewi".into(),
+        email: email.into(),
+        password: "rahasia-dewi".into(),
+        role: Role::Kasir,
+        branch_id: Some(BranchId(1)),
+    };
+    people::add_user(&app.db, new("Dewi@melati.test")).await.unwrap();
+    for (refused, field) in [
+        (new("dewi@melati.test"), "email"),
+        (people::NewUser { password: "pendek".into(), ..new("a@melati.test") }, "password"),
+        (people::NewUser { branch_id: Some(BranchId(77)), ..new("b@melati.test") }, "branch_id"),
+        (people::NewUser { branch_id: None, ..new("c@melati.test") }, "branch_id"),
+        (people::NewUser { role: Role::SuperAdmin, ..new("d@melati.test") }, "branch_id"),
+    ] {
+        match people::add_user(&app.db, refused).await {
+            Err(Refusal::Invalid(fields)) => assert!(fields.contains_key(field), "{fields:?} names {field}"),
+            other => panic!("{other:?} instead of a refusal of {field}"),
+        }
+    }
+
+    let dewi = app.nobody();
+    let form = [("email", "dewi@melati.test"), ("password", "rahasia-dewi")];
+    assert_eq!(send(&dewi, "/login", &form).await.0, StatusCode::OK);
+    people::set_password(&app.db, "dewi@melati.test", "rahasia-baru".into()).await.unwrap();
+    assert_eq!(dewi.get("/api/session").send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(send(&dewi, "/login", &form).await.0, StatusCode::UNAUTHORIZED);
+    let unknown = people::set_password(&app.db, "siapa@melati.test", "rahasia-baru".into()).await;
+    assert!(matches!(unknown, Err(Refusal::NotFound)));
 }
 
 #[tokio::test]
