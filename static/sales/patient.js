@@ -85,6 +85,7 @@ export class PatientPicker {
     this.options.show(patients.map((patient, index) => {
       const row = this.template.content.firstElementChild.cloneNode(true);
       row.dataset.index = index;
+      row.dataset.key = patient.id;
       row.querySelector(".name").textContent = patient.nama_pasien;
       row.querySelector("[data-patient-row-detail]").textContent = [patient.no_telepon, patient.no_bpjs].filter(Boolean).join(" · ");
       row.querySelector(".tagged").textContent = patient.service_type;

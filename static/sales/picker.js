@@ -162,6 +162,7 @@ export class Picker {
 
   #makeRow(product, cari) {
     const row = this.template.content.firstElementChild.cloneNode(true);
+    row.dataset.key = keyOf(product);
     row.dataset.product = keyOf(product); // live/stock.js keeps its chip and price
     setIcon(row.querySelector("use"), ICONS[product.product_type]);
     markMatch(row.querySelector(".name"), product.product_name, cari);

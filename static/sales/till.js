@@ -25,6 +25,7 @@ class Till {
   #asking = null;        // the AbortController of the quote under way
   #quoted = null;        // resolves when the newest quote is here
   #isSaving = false;
+  #isSold = false;
   #live = new Map();     // key → stock as last heard, for lines whose product the picker has not seen
 
   constructor(main) {
@@ -108,11 +109,12 @@ class Till {
       if (answer.error) this.#refused(answer.error);
       else this.#sold(answer);
     } finally {
-      this.#setSaving(false);
+      if (!this.#isSold) this.#setSaving(false);
     }
   }
 
   #sold({ redirect }) {
+    this.#isSold = true; // the next page is on its way: another press sends nothing
     keepDraft(this.draftKey, null);
     // "Back" may bring this page again as it was, with a cart that is sold.
     addEventListener("pageshow", (event) => event.persisted && location.reload());
