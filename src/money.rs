@@ -3,6 +3,7 @@
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
+use std::str::FromStr;
 
 /// An amount in whole rupiah; `bigint` in the database, a plain number in JSON.
 #[derive(
@@ -29,6 +30,27 @@ impl Rupiah {
             out.push(digit);
         }
         out
+    }
+}
+
+/// As people type it: `1000000`, `1.000.000`, `Rp 1.000.000`.
+#[derive(Debug, thiserror::Error)]
+#[error("not an amount in rupiah")]
+pub struct NotRupiah;
+
+impl FromStr for Rupiah {
+    type Err = NotRupiah;
+
+    fn from_str(text: &str) -> Result<Self, NotRupiah> {
+        let text = text.trim();
+        let text = text.strip_prefix("Rp").unwrap_or(text).trim();
+        let digits: String = text.chars().filter(|&c| c != '.').collect();
+        // "1.5" is no group of three: somebody means something else than fifteen
+        let is_grouped = text.split('.').skip(1).all(|group| group.len() == 3);
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) || !is_grouped {
+            return Err(NotRupiah);
+        }
+        digits.parse().map(Self).map_err(|_| NotRupiah)
     }
 }
 
@@ -96,6 +118,16 @@ mod tests {
             (-915_000, "−Rp\u{a0}915.000"),
         ] {
             assert_eq!(Rupiah(amount).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn understands_what_people_type() {
+        for (text, amount) in [("1000000", 1_000_000), (" 1.000.000 ", 1_000_000), ("Rp 500", 500), ("0", 0)] {
+            assert_eq!(text.parse::<Rupiah>().unwrap(), Rupiah(amount));
+        }
+        for text in ["", "Rp", "1.5", "1,5", "-5", "1e3", "99999999999999999999"] {
+            assert!(text.parse::<Rupiah>().is_err(), "{text}");
         }
     }
 }

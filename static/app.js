@@ -11,7 +11,9 @@ import { updateStock } from "./live/stock.js";
 import { bindForms } from "./forms/enhance.js";
 import { bindMenus } from "./forms/menus.js";
 import { bindSteppers } from "./forms/steppers.js";
+import { bindTheme } from "./forms/theme.js";
 
+bindTheme();
 bindForms();
 bindMenus();
 bindSteppers();

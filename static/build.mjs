@@ -48,7 +48,6 @@ const options = {
   absWorkingDir: root,
   entryPoints: [
     { in: join(here, "app.js"), out: "app" },
-    { in: join(here, "theme.js"), out: "theme" },
     { in: join(here, "styles/app.css"), out: "app" },
   ],
   outdir: out,

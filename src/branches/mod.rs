@@ -1,6 +1,8 @@
 //! The shops of the chain, and their days.
 
 use crate::ids::BranchId;
+use crate::refusal::{Outcome, Refusal};
+use crate::scope::Viewer;
 
 pub mod pages;
 pub mod sql;
@@ -14,15 +16,25 @@ pub struct Branch {
 }
 
 impl Branch {
-    /// What people call the zone: WIB, WITA or WIT. Indonesia has no others; elsewhere the zone's own name.
+    /// See [`zone`].
     pub fn zone(&self) -> &str {
-        match self.timezone.as_str() {
-            "Asia/Jakarta" | "Asia/Pontianak" => "WIB",
-            "Asia/Makassar" | "Asia/Ujung_Pandang" => "WITA",
-            "Asia/Jayapura" => "WIT",
-            other => other,
-        }
+        zone(&self.timezone)
     }
+}
+
+/// What people call a zone: WIB, WITA or WIT. Indonesia has no others; elsewhere the zone's own name.
+pub fn zone(timezone: &str) -> &str {
+    match timezone {
+        "Asia/Jakarta" | "Asia/Pontianak" => "WIB",
+        "Asia/Makassar" | "Asia/Ujung_Pandang" => "WITA",
+        "Asia/Jayapura" => "WIT",
+        other => other,
+    }
+}
+
+/// The branch that someone works for now. Somebody who looks at all branches must say first which one they mean.
+pub fn working_for(viewer: &Viewer) -> Outcome<BranchId> {
+    viewer.branches().one().ok_or_else(|| Refusal::conflict("choose_branch", "Pilih dulu cabangnya, lalu coba lagi."))
 }
 
 /// A branch's own day: open, closed, or not opened yet.

@@ -7,10 +7,9 @@ use axum::{Form, Router};
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use super::sql;
+use super::{sql, working_for};
 use crate::App;
-use crate::ids::BranchId;
-use crate::refusal::{Outcome, Refusal};
+use crate::refusal::Refusal;
 use crate::scope::{Role, Viewer};
 use crate::web::page::Asked;
 use crate::web::{Error, session};
@@ -22,15 +21,8 @@ pub fn routes() -> Router<App> {
         .route("/cabang/pilih", post(choose))
 }
 
-/// The branch whose day it is. Somebody who looks at all branches must say first which one they mean.
-fn own_branch(viewer: &Viewer) -> Outcome<BranchId> {
-    viewer.branches().one().ok_or_else(|| {
-        Refusal::conflict("choose_branch", "Pilih dulu cabangnya, baru harinya bisa dibuka atau ditutup.")
-    })
-}
-
 async fn open_day(State(app): State<App>, viewer: Viewer, asked: Asked) -> Result<Response, Error> {
-    let branch = own_branch(&viewer)?;
+    let branch = working_for(&viewer)?;
     if !sql::open_day(&app.pool, branch, viewer.id).await? {
         return Err(Refusal::conflict(
             "day_already_open",
@@ -42,7 +34,7 @@ async fn open_day(State(app): State<App>, viewer: Viewer, asked: Asked) -> Resul
 }
 
 async fn close_day(State(app): State<App>, viewer: Viewer, asked: Asked) -> Result<Response, Error> {
-    let branch = own_branch(&viewer)?;
+    let branch = working_for(&viewer)?;
     if !sql::close_day(&app.pool, branch, viewer.id).await? {
         return Err(Refusal::conflict("day_not_open", "Hari ini belum dibuka, atau sudah ditutup rekan Anda.").into());
     }

@@ -12,6 +12,7 @@ use rand::{Rng, SeedableRng};
 use time::{Date, Duration, Month, OffsetDateTime};
 use uuid::Uuid;
 
+use super::models::{accessory_range, frame_range, lens_range, patient};
 use super::names::{self, BRANCHES, BranchPlan, Life};
 use crate::ids::{BranchId, PatientId, ProductId, SaleId, UserId};
 use crate::money::Rupiah;
@@ -35,7 +36,7 @@ const WEEKDAYS: [f64; 7] = [0.82, 0.86, 0.90, 0.95, 1.02, 1.36, 1.18];
 /// What BPJS pays for a frame, by class: the rates of `bpjs_rates` in force during the history.
 pub type Rates = [Coverage; 3];
 
-fn coverage(rates: Rates, class: ServiceType) -> Option<Coverage> {
+pub fn coverage(rates: Rates, class: ServiceType) -> Option<Coverage> {
     rates.into_iter().find(|coverage| coverage.class == class)
 }
 
@@ -322,7 +323,7 @@ impl Chain {
             let rng = &mut stream(seed, 5, (index as u64) << 32 | days_ago as u64);
             let day = Day::plan(rng, &clock, plan, days_ago);
             let opened_by = *kasir.choose(rng).expect("every branch has a kasir");
-            let (mut sales, delivery) = (0, day.opened_at + Duration::minutes(5));
+            let (mut sales, delivery) = (0, day.opened_at + Duration::seconds(20));
             if delivery <= now {
                 for &i in &shelf.all {
                     if self.wants_restock(i, rng) {
@@ -477,8 +478,7 @@ impl Chain {
             }
             if let Some(sale) = of_branch().find(|sale| sale.work == WorkStatus::Ready) {
                 let owed = sale.quote.omset_umum - sale.bayar;
-                let rest =
-                    if owed == Rupiah::ZERO { "lunas".to_owned() } else { format!("kurang {}", spaced(owed)) };
+                let rest = if owed == Rupiah::ZERO { "lunas".to_owned() } else { format!("kurang {}", spaced(owed)) };
                 let patient = &self.patients[sale.patient.0 as usize - 1];
                 notices.push(about(
                     None,
@@ -521,7 +521,7 @@ fn spaced(amount: Rupiah) -> String {
     amount.to_string().replace('\u{a0}', " ")
 }
 
-fn thousands(amount: i64) -> Rupiah {
+pub fn thousands(amount: i64) -> Rupiah {
     Rupiah(amount * 1000)
 }
 
@@ -647,8 +647,7 @@ impl Shelf {
         // Most people take a plain lens; which one, differs from branch to branch.
         let mut lensas = only(&|p| p.product_type == ProductType::Lensa);
         lensas.sort_by_cached_key(|&i| products[i].price.0 * rng.random_range(20..100));
-        let frames =
-            |made_for| only(&|p| p.product_type == ProductType::Frame && p.kind == jenis(made_for));
+        let frames = |made_for| only(&|p| p.product_type == ProductType::Frame && p.kind == jenis(made_for));
         Self {
             frames_umum: frames(ServiceType::Umum),
             frames_bpjs: CLASSES.map(|class| (class, frames(class))),
@@ -707,7 +706,9 @@ fn price(products: &[Product], basket: &[(usize, i32)], service: ServiceType, ra
         .map(|&(i, _)| {
             let product = &products[i];
             let made_for = match product.product_type {
-                ProductType::Frame => [ServiceType::Umum].into_iter().chain(CLASSES).find(|c| jenis(*c) == product.kind),
+                ProductType::Frame => {
+                    [ServiceType::Umum].into_iter().chain(CLASSES).find(|c| jenis(*c) == product.kind)
+                }
                 _ => None,
             };
             product.offered(made_for)
@@ -761,165 +762,12 @@ pub fn hand_over(rng: &mut StdRng, jumlah: Rupiah) -> sales::Payment {
     sales::Payment { metode, jumlah, diterima }
 }
 
-const CLASSES: [ServiceType; 3] = [ServiceType::BpjsI, ServiceType::BpjsII, ServiceType::BpjsIII];
+pub const CLASSES: [ServiceType; 3] = [ServiceType::BpjsI, ServiceType::BpjsII, ServiceType::BpjsIII];
 
 /// `jenis_frame` of a frame made for these patients.
-fn jenis(made_for: ServiceType) -> String {
+pub fn jenis(made_for: ServiceType) -> String {
     match made_for {
         ServiceType::Umum => "Umum".to_owned(),
         class => class.to_string(),
     }
-}
-
-/// What the chain can order; a product is a model on a branch's shelf.
-struct Model {
-    name: String,
-    kind: String,
-    index: &'static str,
-    coating: &'static str,
-    price: Rupiah,
-    is_custom_order: bool,
-}
-
-/// Prices end on 5 000, as on a shop's label.
-fn label(amount: i64) -> Rupiah {
-    Rupiah((amount + 2_500) / 5_000 * 5_000)
-}
-
-fn frame_range(rng: &mut StdRng, rates: Rates) -> Vec<Model> {
-    let mut models = Vec::new();
-    for (brand, base) in names::FRAME_BRANDS {
-        for (shape, percent) in names::FRAME_LINES {
-            let series = rng.random_range(11..98) * 100;
-            for number in 0..rng.random_range(3..6) {
-                let made_for = match rng.random_range(0..100) {
-                    0..12 => ServiceType::BpjsI,
-                    12..27 => ServiceType::BpjsII,
-                    27..44 => ServiceType::BpjsIII,
-                    _ => ServiceType::Umum,
-                };
-                let on_the_label = label(base * percent * 10 * rng.random_range(92..118) / 100);
-                models.push(Model {
-                    name: format!("{brand} {shape} {}", series + number * 4 + 2),
-                    kind: jenis(made_for),
-                    index: "",
-                    coating: "",
-                    price: coverage(rates, made_for).map_or(on_the_label, |covered| covered.price),
-                    is_custom_order: false,
-                });
-            }
-        }
-    }
-    models
-}
-
-fn lens_range(rng: &mut StdRng) -> Vec<Model> {
-    let mut models = Vec::new();
-    for (brand, brand_percent) in names::LENS_BRANDS {
-        for (kind, base) in names::LENS_KINDS {
-            for (index, index_percent) in names::LENS_INDICES {
-                for (short, coating, coating_percent) in names::LENS_COATINGS {
-                    let is_custom_order = *index == names::TO_ORDER;
-                    if is_custom_order && rng.random_bool(0.5) {
-                        continue;
-                    }
-                    let price = base * 1000 * brand_percent / 100 * index_percent / 100 * coating_percent / 100;
-                    models.push(Model {
-                        name: (*brand).to_owned(),
-                        kind: format!("{kind} {index}{short}"),
-                        index,
-                        coating,
-                        price: label(price),
-                        is_custom_order,
-                    });
-                }
-            }
-        }
-    }
-    models
-}
-
-fn accessory_range(rng: &mut StdRng) -> Vec<Model> {
-    let plain = names::ACCESSORIES.iter().map(|(name, price)| ((*name).to_owned(), *price));
-    let coloured = names::ACCESSORIES
-        .iter()
-        .filter(|(name, _)| name.starts_with("Kotak") || name.starts_with("Kantong") || name.starts_with("Stan"))
-        .flat_map(|(name, price)| names::COLOURS.iter().map(move |colour| (format!("{name}, {colour}"), *price)));
-    plain
-        .chain(coloured)
-        .map(|(name, price)| Model {
-            name,
-            kind: String::new(),
-            index: "",
-            coating: "",
-            price: label(price * 10 * rng.random_range(95..106)),
-            is_custom_order: false,
-        })
-        .collect()
-}
-
-fn patient(rng: &mut StdRng, id: PatientId, branch_id: BranchId, created_at: OffsetDateTime) -> Patient {
-    let (firsts, own) = if rng.random_bool(0.54) {
-        (names::WOMEN, names::SURNAMES_OF_WOMEN)
-    } else {
-        (names::MEN, names::SURNAMES_OF_MEN)
-    };
-    let mut one_of = |list: &[&'static str]| *list.choose(rng).expect("the lists are not empty");
-    let (first, middle, last) = (one_of(firsts), one_of(own), one_of(names::SURNAMES));
-    let name = match rng.random_range(0..100) {
-        0..5 => first.to_owned(), // many Indonesians have one name
-        5..18 => format!("{first} {middle} {last}"),
-        18..62 => format!("{first} {middle}"),
-        _ => format!("{first} {last}"),
-    };
-    let service_type = match rng.random_range(0..100) {
-        0..42 => ServiceType::Umum,
-        42..56 => ServiceType::BpjsI,
-        56..76 => ServiceType::BpjsII,
-        _ => ServiceType::BpjsIII,
-    };
-    let no_bpjs = match service_type {
-        ServiceType::Umum => String::new(),
-        _ => format!("000{:010}", rng.random_range(1_000_000_000_u64..9_999_999_999)),
-    };
-    let age = rng.random_range(7..78);
-    // A few come for sunglasses or a case only.
-    let (right, left, pd) = if rng.random_bool(0.06) {
-        (None, None, None)
-    } else {
-        let right = eye(rng, age, None);
-        (Some(right), Some(eye(rng, age, Some(right))), Some(rng.random_range(116..140) * 5))
-    };
-    Patient {
-        id,
-        branch_id,
-        name,
-        phone: format!(
-            "08{} {:04} {:04}",
-            rng.random_range(11..60),
-            rng.random_range(0..10_000),
-            rng.random_range(0..10_000)
-        ),
-        service_type,
-        no_bpjs,
-        right,
-        left,
-        pd,
-        created_at,
-    }
-}
-
-/// In quarters of a dioptre; the second eye resembles the first; reading needs an addition from the forties on.
-fn eye(rng: &mut StdRng, age: i32, other: Option<Eye>) -> Eye {
-    let sph = match other {
-        Some(other) => other.sph + rng.random_range(-3..4) * 25,
-        None if age > 50 => rng.random_range(-6..11) * 25,
-        None => rng.random_range(-22..3) * 25,
-    };
-    let cyl = rng.random_bool(0.55).then(|| (rng.random_range(-7..0) * 25, rng.random_range(0..36) * 5));
-    let add = match other {
-        Some(other) => other.add,
-        None => (age >= 42).then(|| ((age - 38) / 4 * 25).clamp(75, 275)),
-    };
-    Eye { sph, cyl, add }
 }

@@ -12,6 +12,7 @@ pub use simulator::{Event, Simulator, simulate};
 use crate::people;
 
 mod chain;
+mod models;
 mod names;
 mod simulator;
 mod sql;
@@ -60,9 +61,4 @@ pub fn accounts() -> Vec<(String, String)> {
         accounts.push((chain::email(&format!("kasir{}", i + 1)), format!("Kasir {}", plan.name)));
     }
     accounts
-}
-
-/// Placeholder of the branch "host", until the simulator is merged.
-pub async fn simulate(_: PgPool, _sales_per_minute: u32, _seed: u64, stop: tokio_util::sync::CancellationToken) {
-    stop.cancelled().await;
 }

@@ -21,14 +21,14 @@ use crate::patients::ServiceType;
 use crate::refusal::{Outcome, Refusal};
 use crate::sales::{self, Item, NewSale, Payment};
 use crate::scope::{Role, Viewer};
-use crate::stock::{self, ProductRef, ProductType};
+use crate::stock::{ProductRef, ProductType};
 use crate::{branches, orders};
 
-/// Of so many events ten are sales. Each sale needs three steps through the workshop and sometimes a second payment; the spare
-/// ones find nothing to do.
+/// Of so many events the first ten are sales, the next four looks at the shelf, and the rest steps through the workshop. Each sale
+/// needs three of those and sometimes a second payment; the spare ones find nothing to do.
 const EVENTS: u32 = 54;
 const SALES: u32 = 10;
-const RESTOCKS: u32 = 4;
+const SALES_AND_RESTOCKS: u32 = 14;
 
 /// A workshop's benches are never quite empty: an order moves on when more than so many lie before and beside it.
 const BENCHES: [(WorkStatus, i64); 3] = [(WorkStatus::Waiting, 8), (WorkStatus::Doing, 6), (WorkStatus::Ready, 12)];
@@ -148,7 +148,7 @@ impl Simulator {
         let Some(shop) = self.somewhere() else { return Ok(Event::Quiet) };
         let happened = match self.rng.random_range(0..EVENTS) {
             0..SALES => self.sell(shop).await,
-            SALES..const { SALES + RESTOCKS } => self.restock_what_is_low(shop).await,
+            SALES..SALES_AND_RESTOCKS => self.restock_what_is_low(shop).await,
             _ => self.move_an_order(shop).await,
         };
         match happened {
@@ -298,7 +298,7 @@ impl Simulator {
     async fn restock(&mut self, shop: usize, product: ProductRef) -> Outcome<Event> {
         let admin = self.admin(shop);
         let quantity = self.rng.random_range(15..30);
-        stock::sql::restock(&self.pool, &admin, product, quantity, "Kiriman gudang").await?;
+        sql::restock(&self.pool, &admin, product, quantity, "Kiriman gudang").await?;
         Ok(Event::Restocked(product))
     }
 }

@@ -164,8 +164,8 @@ async fn branches_and_users(conn: &mut PgConnection, chain: &Chain, password_has
 }
 
 async fn patients(conn: &mut PgConnection, rows: &[Patient]) -> sqlx::Result<()> {
-    let eyes = |of: fn(&Patient) -> Option<Eye>, part: fn(Eye) -> Option<i32>| column(rows, |p| of(p).and_then(part));
-    let (right, left): (fn(&Patient) -> Option<Eye>, fn(&Patient) -> Option<Eye>) = (|p| p.right, |p| p.left);
+    let right = |part: fn(Eye) -> Option<i32>| column(rows, move |p| p.right.and_then(part));
+    let left = |part: fn(Eye) -> Option<i32>| column(rows, move |p| p.left.and_then(part));
     sqlx::query(
         "INSERT INTO pasiens (id, branch_id, nama_pasien, no_telepon, service_type, no_bpjs, created_at,
                               od_sph, od_cyl, od_axis, od_add, os_sph, os_cyl, os_axis, os_add, pd)
@@ -184,14 +184,14 @@ async fn patients(conn: &mut PgConnection, rows: &[Patient]) -> sqlx::Result<()>
     .bind(column(rows, |p| p.service_type.to_string()))
     .bind(column(rows, |p| p.no_bpjs.as_str()))
     .bind(column(rows, |p| p.created_at))
-    .bind(eyes(right, |e| Some(e.sph)))
-    .bind(eyes(right, |e| e.cyl.map(|(cyl, _)| cyl)))
-    .bind(eyes(right, |e| e.cyl.map(|(_, axis)| axis)))
-    .bind(eyes(right, |e| e.add))
-    .bind(eyes(left, |e| Some(e.sph)))
-    .bind(eyes(left, |e| e.cyl.map(|(cyl, _)| cyl)))
-    .bind(eyes(left, |e| e.cyl.map(|(_, axis)| axis)))
-    .bind(eyes(left, |e| e.add))
+    .bind(right(|e| Some(e.sph)))
+    .bind(right(|e| e.cyl.map(|(cyl, _)| cyl)))
+    .bind(right(|e| e.cyl.map(|(_, axis)| axis)))
+    .bind(right(|e| e.add))
+    .bind(left(|e| Some(e.sph)))
+    .bind(left(|e| e.cyl.map(|(cyl, _)| cyl)))
+    .bind(left(|e| e.cyl.map(|(_, axis)| axis)))
+    .bind(left(|e| e.add))
     .bind(column(rows, |p| p.pd))
     .execute(conn)
     .await?;
@@ -342,7 +342,8 @@ async fn sales(conn: &mut PgConnection, chain: &Chain) -> sqlx::Result<()> {
         .execute(&mut *conn)
         .await?;
 
-        let lines: Vec<_> = rows.iter().flat_map(|sale| sale.quote.lines.iter().map(move |line| (sale, line))).collect();
+        let lines: Vec<_> =
+            rows.iter().flat_map(|sale| sale.quote.lines.iter().map(move |line| (sale, line))).collect();
         sqlx::query(
             "INSERT INTO penjualan_details (penjualan_id, product_type, product_id, nama, quantity, price, price_bpjs, subtotal,
                                             naik_kelas, created_at)
@@ -437,11 +438,7 @@ pub async fn close_days_gone_by(pool: &PgPool, branch: BranchId, by: UserId) -> 
 }
 
 /// The patient at `place` (0 to 1) of the branch's.
-pub async fn a_patient(
-    pool: &PgPool,
-    branch: BranchId,
-    place: f64,
-) -> sqlx::Result<Option<(PatientId, ServiceType)>> {
+pub async fn a_patient(pool: &PgPool, branch: BranchId, place: f64) -> sqlx::Result<Option<(PatientId, ServiceType)>> {
     sqlx::query_as(
         "SELECT id, service_type FROM pasiens WHERE branch_id = $1 ORDER BY id
          OFFSET (SELECT floor($2 * count(*))::bigint FROM pasiens WHERE branch_id = $1) LIMIT 1",
@@ -516,4 +513,31 @@ pub async fn emptiest(pool: &PgPool, branch: BranchId) -> sqlx::Result<Option<Em
     .bind(branch)
     .fetch_optional(pool)
     .await
+}
+
+/// Puts `quantity` on the shelf. To go when `stock::sql::restock` is there.
+pub async fn restock(
+    pool: &PgPool,
+    admin: &Viewer,
+    product: ProductRef,
+    quantity: i32,
+    catatan: &str,
+) -> crate::refusal::Outcome<()> {
+    let mut tx = pool.begin().await?;
+    sqlx::query(
+        "SELECT set_config('melati.reason', 'restok', true), set_config('melati.catatan', $1, true),
+                set_config('melati.user_id', $2::bigint::text, true)",
+    )
+    .bind(catatan)
+    .bind(admin.id)
+    .execute(&mut *tx)
+    .await?;
+    let put = match product.product_type {
+        ProductType::Frame => "UPDATE frames SET stok = stok + $2 WHERE id = $1",
+        ProductType::Lensa => "UPDATE lensas SET stok = stok + $2 WHERE id = $1",
+        ProductType::Aksesoris => "UPDATE aksesoris SET stok = stok + $2 WHERE id = $1",
+    };
+    sqlx::query(put).bind(product.product_id).bind(quantity).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(())
 }

@@ -41,8 +41,7 @@ impl Notice {
         match self.kind.as_str() {
             "stock_alert" => "danger",
             "ready_for_pickup" | "payment_processed" => "success",
-            "new_transaction" => "accent",
-            "price_updated" | "transaction_updated" => "warning",
+            "new_transaction" | "price_updated" | "transaction_updated" => "accent",
             _ => "none",
         }
     }

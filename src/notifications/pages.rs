@@ -2,9 +2,9 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Form, Router};
+use axum::{Form, Json, Router};
 use serde::Deserialize;
 
 use super::{Notice, sql};
@@ -62,5 +62,9 @@ async fn mark_read(
         "" => sql::mark_all_read(&app.pool, &viewer).await?,
         id => sql::mark_read(&app.pool, &viewer, id.parse().map_err(|_| Refusal::NotFound)?).await?,
     }
-    Ok(asked.done("/notifikasi", "Ditandai sudah dibaca."))
+    if asked.page {
+        return Ok(asked.go(asked.back.as_deref().unwrap_or("/notifikasi")));
+    }
+    let unread = sql::unread(&app.pool, &viewer).await?;
+    Ok(Json(serde_json::json!({ "ok": true, "unread": unread })).into_response())
 }

@@ -31,10 +31,15 @@ macro_rules! notice {
 /// Older ones count as read: nobody works through them, and counting stays cheap however long the chain has been at it.
 const UNREAD_REACH: i64 = 500;
 
-const IN_BELL: i64 = 6;
+const IN_BELL: i64 = 8;
 
 pub async fn inbox(pool: &PgPool, viewer: &Viewer) -> sqlx::Result<Inbox> {
-    let unread = sqlx::query_scalar(concat!(
+    Ok(Inbox { unread: unread(pool, viewer).await?, latest: list(pool, viewer, IN_BELL, 0).await? })
+}
+
+/// How many are unread; 100 stands for 100 or more.
+pub async fn unread(pool: &PgPool, viewer: &Viewer) -> sqlx::Result<i64> {
+    sqlx::query_scalar(concat!(
         "SELECT count(*) FROM (
              SELECT FROM (SELECT n.id FROM notifications n WHERE ",
         visible!(),
@@ -47,8 +52,7 @@ pub async fn inbox(pool: &PgPool, viewer: &Viewer) -> sqlx::Result<Inbox> {
     .bind(viewer.id)
     .bind(UNREAD_REACH)
     .fetch_one(pool)
-    .await?;
-    Ok(Inbox { unread, latest: list(pool, viewer, IN_BELL, 0).await? })
+    .await
 }
 
 /// Newest first.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+pub mod pages;
 pub mod sql;
 
 /// `status_pengerjaan`, in the order of the work.

@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use serde::Deserialize;
@@ -103,10 +103,12 @@ async fn is_signed_in(_: Viewer) -> StatusCode {
 #[template(path = "people/account.html")]
 struct AccountPage {
     shell: Shell,
+    theme: &'static str,
 }
 
-async fn account(State(app): State<App>, viewer: Viewer) -> Result<Page<AccountPage>, Error> {
-    Ok(Page(AccountPage { shell: Shell::load(&app, &viewer, Nav::Account, "Akun").await? }))
+async fn account(State(app): State<App>, viewer: Viewer, headers: HeaderMap) -> Result<Page<AccountPage>, Error> {
+    let shell = Shell::load(&app, &viewer, Nav::Account, "Akun").await?;
+    Ok(Page(AccountPage { shell, theme: Theme::chosen(&headers) }))
 }
 
 impl Shell {
@@ -120,13 +122,15 @@ struct ThemeChoice {
     theme: String,
 }
 
-/// The theme belongs to the device, not to the person: a cookie of its own, that outlives the session.
-async fn choose_theme(_: Viewer, asked: Asked, Form(choice): Form<ThemeChoice>) -> Result<Response, Error> {
-    let theme = match choice.theme.as_str() {
-        "light" => Theme::Light,
-        "dark" => Theme::Dark,
-        _ => return Err(Refusal::invalid("theme", "Pilih terang atau gelap.").into()),
-    };
-    let cookie = format!("theme={}; Path=/; Max-Age=31536000; SameSite=Lax", theme.name());
-    Ok(([(header::SET_COOKIE, cookie)], asked.done("/akun", "Tampilan diganti.")).into_response())
+/// The theme belongs to the device, not to the person: a cookie of its own, that outlives the session. "system" is resolved
+/// by the pages' script.
+async fn choose_theme(_: Viewer, Form(choice): Form<ThemeChoice>) -> Result<Response, Error> {
+    let theme = ["light", "dark", "system"]
+        .into_iter()
+        .find(|theme| *theme == choice.theme)
+        .ok_or_else(|| Refusal::invalid("theme", "Pilih terang, gelap, atau ikut perangkat."))?;
+    let kept = format!("theme={theme}; Path=/; Max-Age=31536000; SameSite=Lax");
+    let shown = "theme_shown=; Path=/; Max-Age=0; SameSite=Lax".to_owned();
+    let cookies = AppendHeaders([(header::SET_COOKIE, kept), (header::SET_COOKIE, shown)]);
+    Ok((cookies, Redirect::to("/akun")).into_response())
 }

@@ -10,9 +10,9 @@ use crate::ids::{BranchId, PatientId, SaleId};
 use crate::money::Rupiah;
 use crate::patients::ServiceType;
 use crate::refusal::{Outcome, Refusal};
-use crate::scope::Viewer;
 use crate::stock::{ProductRef, ProductType};
 
+pub mod pages;
 pub mod sql;
 
 /// Lines in one sale. A real cart has under ten; a request with thousands would hold locks on half the shop.
@@ -89,6 +89,15 @@ impl PaymentStatus {
     }
 }
 
+impl fmt::Display for PaymentStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lunas => "Lunas",
+            Self::BelumLunas => "Belum Lunas",
+        })
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type)]
 #[sqlx(type_name = "text")]
 pub enum TransactionStatus {
@@ -144,11 +153,6 @@ pub struct Quote {
     pub omset_bpjs: Rupiah,
     pub omset_umum: Rupiah,
     pub transaction_status: TransactionStatus,
-}
-
-/// The branch that someone sells for: their own, or the one that a super admin chose.
-pub fn branch_of(viewer: &Viewer) -> Outcome<BranchId> {
-    viewer.branches().one().ok_or_else(|| Refusal::conflict("choose_branch", "Pilih cabang dulu, lalu jual dari sana."))
 }
 
 /// A cart with one line a product, in the order in which they were picked.

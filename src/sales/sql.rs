@@ -401,8 +401,9 @@ pub const PAGE: usize = 50;
 pub struct Row {
     pub id: SaleId,
     pub kode_penjualan: String,
-    /// Date and time on the branch's clock.
-    pub waktu: String,
+    /// `21/11/2026` and `14:03` on the branch's clock.
+    pub tanggal: String,
+    pub jam: String,
     pub nama_pasien: String,
     pub service_type: ServiceType,
     pub kasir: String,
@@ -417,8 +418,8 @@ pub struct Row {
 /// Newest first, at most [`PAGE`], and where the next page begins if there is one.
 pub async fn list(pool: &PgPool, viewer: &Viewer, filter: &Filter) -> Outcome<(Vec<Row>, Option<SaleId>)> {
     let mut rows = sqlx::query_as::<_, Row>(
-        "SELECT p.id, p.kode_penjualan, to_char(p.created_at AT TIME ZONE b.timezone, 'DD/MM/YYYY HH24:MI') AS waktu,
-                pasien.nama_pasien, pasien.service_type, kasir.name AS kasir, b.name AS cabang, p.total, p.kekurangan,
+        "SELECT p.id, p.kode_penjualan, to_char(p.created_at AT TIME ZONE b.timezone, 'DD/MM/YYYY') AS tanggal,
+                to_char(p.created_at AT TIME ZONE b.timezone, 'HH24:MI') AS jam, pasien.nama_pasien, pasien.service_type, kasir.name AS kasir, b.name AS cabang, p.total, p.kekurangan,
                 p.status, p.transaction_status, p.status_pengerjaan
          FROM penjualans p
               JOIN branches b ON b.id = p.branch_id
@@ -463,7 +464,9 @@ pub struct Sale {
 pub struct Head {
     pub id: SaleId,
     pub kode_penjualan: String,
+    /// `21/11/2026 14:03` on the branch's clock.
     pub waktu: String,
+    pub branch_id: BranchId,
     pub cabang: String,
     pub timezone: String,
     pub kasir: String,
@@ -508,7 +511,7 @@ pub async fn get(pool: &PgPool, viewer: &Viewer, id: SaleId) -> Outcome<Sale> {
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
     let head = sqlx::query_as::<_, Head>(
         "SELECT p.id, p.kode_penjualan, to_char(p.created_at AT TIME ZONE b.timezone, 'DD/MM/YYYY HH24:MI') AS waktu,
-                b.name AS cabang, b.timezone, kasir.name AS kasir, p.pasien_id, pasien.nama_pasien, pasien.service_type,
+                p.branch_id, b.name AS cabang, b.timezone, kasir.name AS kasir, p.pasien_id, pasien.nama_pasien, pasien.service_type,
                 p.total, p.omset_bpjs, p.omset_umum, p.bayar, p.kekurangan, p.status, p.transaction_status, p.status_pengerjaan
          FROM penjualans p
               JOIN branches b ON b.id = p.branch_id

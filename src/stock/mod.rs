@@ -3,6 +3,7 @@
 use crate::ids::ProductId;
 
 pub mod alerts;
+pub mod pages;
 pub mod sql;
 
 #[derive(
@@ -62,6 +63,11 @@ impl Level {
         }
     }
 
+    /// The level a chip shows. Made to order is normal with nothing on the shelf; only a product that alerts can be sold out.
+    pub fn shown(self, stok: i32) -> &'static str {
+        if stok <= 0 && self != Self::Normal { "out" } else { self.name() }
+    }
+
     /// As in `alert_level` and `data-level`.
     pub fn name(self) -> &'static str {
         match self {
@@ -72,9 +78,63 @@ impl Level {
     }
 }
 
-/// How many products need looking after.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
-pub struct Totals {
-    pub low: i64,
-    pub medium: i64,
+impl ProductType {
+    pub const ALL: [Self; 3] = [Self::Frame, Self::Lensa, Self::Aksesoris];
+
+    /// As in addresses: `/stok?jenis=frame`.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::Frame => "frame",
+            Self::Lensa => "lensa",
+            Self::Aksesoris => "aksesoris",
+        }
+    }
+
+    pub fn from_slug(slug: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.slug() == slug)
+    }
+
+    pub fn icon(self) -> &'static str {
+        match self {
+            Self::Frame => "glasses",
+            Self::Lensa => "lens",
+            Self::Aksesoris => "tag",
+        }
+    }
+}
+
+/// The order of a stock list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    Name,
+    LeastStock,
+    MostStock,
+    Cheapest,
+    Dearest,
+}
+
+impl Sort {
+    const ALL: [Self; 5] = [Self::Name, Self::LeastStock, Self::MostStock, Self::Cheapest, Self::Dearest];
+
+    /// As in addresses and in the SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Name => "nama",
+            Self::LeastStock => "stok",
+            Self::MostStock => "-stok",
+            Self::Cheapest => "harga",
+            Self::Dearest => "-harga",
+        }
+    }
+}
+
+/// What a stock page shows of the shelf.
+#[derive(Debug, Clone)]
+pub struct Search {
+    pub jenis: ProductType,
+    pub level: Option<Level>,
+    pub cari: String,
+    pub urut: Sort,
+    /// From 1.
+    pub hal: i64,
 }

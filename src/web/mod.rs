@@ -15,6 +15,7 @@ use crate::App;
 pub mod accept;
 pub mod assets;
 pub mod error;
+mod home;
 pub mod page;
 pub mod session;
 
@@ -27,8 +28,13 @@ const LARGEST_BODY_BYTES: usize = 256 * 1024;
 pub fn routes(app: App) -> Router {
     let sessions = session::layer(&app);
     Router::new()
+        .merge(home::routes())
+        .merge(crate::stock::pages::routes())
         .merge(crate::people::pages::routes())
         .merge(crate::branches::pages::routes())
+        .merge(crate::sales::pages::routes())
+        .merge(crate::orders::pages::routes())
+        .merge(crate::patients::pages::routes())
         .merge(crate::notifications::pages::routes())
         .merge(crate::realtime::endpoint::routes())
         .merge(assets::routes())

@@ -15,6 +15,7 @@ use crate::App;
 use crate::branches::{self, Branch, Today};
 use crate::ids::BranchId;
 use crate::notifications::{self, Inbox};
+use crate::omset::StockTotals;
 use crate::scope::{Role, Viewer};
 use crate::stock;
 use crate::web;
@@ -38,6 +39,7 @@ pub enum Nav {
     /// The sales page: the sidebar shrinks to a rail.
     Sell,
     Sales,
+    Orders,
     Stock,
     Notifications,
     Account,
@@ -54,11 +56,12 @@ pub struct Shell {
     pub switcher: Vec<Branch>,
     /// The day of `branch`.
     pub today: Option<Today>,
-    pub stock: stock::Totals,
+    pub stock: StockTotals,
     pub inbox: Inbox,
     /// Where the streams take over: read before anything the page shows.
     pub cursor: String,
     pub theme: Theme,
+    pub heartbeat_seconds: u64,
 }
 
 impl Shell {
@@ -85,6 +88,7 @@ impl Shell {
             inbox: notifications::sql::inbox(&app.pool, viewer).await?,
             cursor,
             theme: Theme::current(),
+            heartbeat_seconds: app.config.heartbeat_seconds,
         })
     }
 
@@ -104,6 +108,10 @@ impl Shell {
 
     pub fn branch_name(&self) -> &str {
         self.branch.as_ref().map_or("Semua cabang", |branch| &branch.name)
+    }
+
+    pub fn first_name(&self) -> &str {
+        self.viewer.name.split_whitespace().next().unwrap_or_default()
     }
 
     /// Under the branch's name: is its day open?
@@ -131,7 +139,7 @@ impl Shell {
     }
 }
 
-/// Light or dark, by the cookie `theme` that the account page sets.
+/// Light or dark, by the cookie `theme` that the account page sets. Light where nobody chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
     Light,
@@ -145,9 +153,21 @@ tokio::task_local! {
 
 impl Theme {
     pub fn of(headers: &HeaderMap) -> Self {
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let is_dark = cookies.flat_map(|line| line.split(';')).any(|cookie| cookie.trim() == "theme=dark");
-        if is_dark { Self::Dark } else { Self::Light }
+        // "system" only the browser can resolve: its script leaves what it showed last in a cookie of its own
+        let shown = match Self::chosen(headers) {
+            "system" => cookie(headers, "theme_shown"),
+            chosen => Some(chosen),
+        };
+        if shown == Some("dark") { Self::Dark } else { Self::Light }
+    }
+
+    /// `light`, `dark` or `system`.
+    pub fn chosen(headers: &HeaderMap) -> &'static str {
+        match cookie(headers, "theme") {
+            Some("dark") => "dark",
+            Some("system") => "system",
+            _ => "light",
+        }
     }
 
     pub fn current() -> Self {
@@ -158,13 +178,18 @@ impl Theme {
         THEME.scope(self, future).await
     }
 
-    /// The value of `data-bs-theme`, and of the cookie.
+    /// The value of `data-bs-theme`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Light => "light",
             Self::Dark => "dark",
         }
     }
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(';')).find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// How a request wants its answer: a person's browser a page, a script JSON.
@@ -245,6 +270,11 @@ pub fn local_path(path: &str) -> Option<&str> {
         && !path[1..].starts_with(['/', '\\'])
         && path.chars().all(|c| !c.is_control() && c != '\\');
     is_local.then_some(path)
+}
+
+/// `text` as a part of an address.
+pub fn url_part(text: &str) -> String {
+    askama::filters::urlencode_strict(text).map_or_else(|never| match never {}, |part| part.to_string())
 }
 
 /// Eight letters and digits to read out over the phone: none that look like another.

@@ -11,9 +11,11 @@ export class PatientPicker {
   #found = [];
   #asked = 0;
 
-  constructor(till, { changed }) {
+  /** changed(patient); done(): the cashier has chosen, and goes on to the goods. */
+  constructor(till, { changed, done }) {
     this.panel = till.querySelector("[data-patient]");
     this.changed = changed;
+    this.done = done;
     this.patient = null;
     this.field = this.#part("#pasien");
     this.form = this.#part("[data-patient-form]");
@@ -101,6 +103,7 @@ export class PatientPicker {
     this.field.value = "";
     this.#show([], "");
     this.choose(patient);
+    this.done();
   }
 
   #openForm() {
@@ -142,6 +145,7 @@ export class PatientPicker {
     this.field.value = "";
     this.#show([], "");
     this.choose(answer.pasien);
+    this.done();
   }
 
   #refuse(message) {

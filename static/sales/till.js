@@ -38,7 +38,10 @@ class Till {
 
     this.payment = new Payment(main);
     this.cart = new Cart(main, { changed: () => this.#changed(), stockOf: (key, quoted) => this.#stockOf(key, quoted) });
-    this.patients = new PatientPicker(main, { changed: () => this.#patientChanged() });
+    this.patients = new PatientPicker(main, {
+      changed: () => this.#patientChanged(),
+      done: () => this.picker.field.focus(),
+    });
     this.picker = new Picker(main, {
       add: (product) => this.cart.add(keyOf(product), product),
       patientService: () => this.patients.patient?.service_type ?? null,
@@ -49,7 +52,7 @@ class Till {
     }
     this.cart.show();
 
-    bindScanner((code) => this.picker.scan(code));
+    bindScanner((code, field, whole) => this.picker.scan(code, field === this.picker.field ? whole.trim() : code));
     document.addEventListener("keydown", (event) => this.#key(event));
     this.payment.form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -246,7 +246,7 @@ impl Server {
         let log = Log::follow(child.stderr.take().expect("it was asked for"));
         loop {
             if let Some(status) = control.has_ended(&mut child)? {
-                return Err(Error::Refused(format!("{} ({status})", log.to_its_end())));
+                return Err(Error::Refused(format!("{} ({status})", log.until_its_end())));
             }
             if is_ready(&self.pid_file, child.id()) {
                 return Ok(Some(Running { child, since }));
@@ -298,7 +298,7 @@ impl Log {
     }
 
     /// For a server that has ended.
-    fn to_its_end(self) -> String {
+    fn until_its_end(self) -> String {
         // The reader does not panic; and if it did, the lines so far are still the best explanation.
         let _ = self.reader.join();
         let kept = self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -307,11 +307,14 @@ impl Log {
     }
 }
 
-/// Postgres' "LOG" is its chatter about checkpoints and restarts.
+/// Postgres' "LOG" is its chatter about checkpoints and restarts; its "FATAL" is the end of one session or of a start,
+/// and a start that fails is reported by whoever wanted it.
 fn log(line: &str) {
+    // sessions still open, such as someone's psql, when we stop
+    let said_to_all = line.ends_with("terminating connection due to administrator command");
     match line.split(':').next() {
-        Some("PANIC" | "FATAL") => tracing::error!(target: "postgres", "{line}"),
-        Some("ERROR" | "WARNING") => tracing::warn!(target: "postgres", "{line}"),
+        Some("PANIC") => tracing::error!(target: "postgres", "{line}"),
+        Some("FATAL" | "ERROR" | "WARNING") if !said_to_all => tracing::warn!(target: "postgres", "{line}"),
         _ => tracing::debug!(target: "postgres", "{line}"),
     }
 }
