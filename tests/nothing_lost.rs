@@ -1,6 +1,7 @@
 //! The guarantee under attack: writers of every kind (common/writers.rs) write at random, clients are cut at random, the
 //! server and the feed's connection go away and come back; and in the end, as at every step where that can be said,
 //! what was told equals what stands in the tables. `MELATI_SEED` repeats a run, `MELATI_SOAK_SECONDS` makes it long.
+#![allow(clippy::unwrap_used)] // what cannot be unwrapped here has failed the test
 
 mod common;
 
@@ -35,11 +36,13 @@ async fn products(db: &mut PgConnection, branch: Option<i64>) -> View {
 
 /// The notifications that an admin of the branch may see, or a super admin of them all.
 async fn notices(db: &mut PgConnection, branch: Option<i64>) -> BTreeSet<i64> {
-    let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM notifications WHERE $1::bigint IS NULL OR branch_id IS NULL OR branch_id = $1")
-        .bind(branch)
-        .fetch_all(db)
-        .await
-        .unwrap();
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM notifications WHERE $1::bigint IS NULL OR branch_id IS NULL OR branch_id = $1",
+    )
+    .bind(branch)
+    .fetch_all(db)
+    .await
+    .unwrap();
     ids.into_iter().collect()
 }
 
@@ -295,12 +298,16 @@ async fn screens_show_what_the_tables_say_whatever_happens() {
     let seed = seed();
     let mut app = TestApp::start().await;
     stock_up(&app.db, 10_000).await;
-    app.sql("INSERT INTO users (id, name, email, password, role, branch_id)
-             SELECT 100, 'Kasir 3', 'kasir3@melati.test', password, 'kasir', 3 FROM users WHERE id = 3")
-        .await;
+    app.sql(
+        "INSERT INTO users (id, name, email, password, role, branch_id)
+             SELECT 100, 'Kasir 3', 'kasir3@melati.test', password, 'kasir', 3 FROM users WHERE id = 3",
+    )
+    .await;
     let mut screens = tokio::task::JoinSet::new();
     for (n, (name, branch)) in
-        [("admin1", Some(1)), ("admin2", Some(2)), ("pusat", None), ("admin1", Some(1)), ("pusat", None)].into_iter().enumerate()
+        [("admin1", Some(1)), ("admin2", Some(2)), ("pusat", None), ("admin1", Some(1)), ("pusat", None)]
+            .into_iter()
+            .enumerate()
     {
         screens.spawn(Screen::open(&app, name, branch, seed + n as u64).await.watch());
     }
@@ -340,7 +347,12 @@ async fn screens_show_what_the_tables_say_whatever_happens() {
     while let Some(screen) = screens.join_next().await {
         let screen = screen.unwrap();
         println!("{}: {:?}", screen.name, screen.tally);
-        assert_eq!(difference(&screen.view, &products(&mut truth, screen.branch).await), Vec::<String>::new(), "{}", screen.name);
+        assert_eq!(
+            difference(&screen.view, &products(&mut truth, screen.branch).await),
+            Vec::<String>::new(),
+            "{}",
+            screen.name
+        );
         let visible = notices(&mut truth, screen.branch).await;
         let missing: Vec<_> = visible.difference(&screen.notices).collect();
         assert_eq!(missing, Vec::<&i64>::new(), "{} misses notifications", screen.name);

@@ -21,7 +21,7 @@ use crate::patients::ServiceType;
 use crate::refusal::{Outcome, Refusal};
 use crate::sales::{self, Item, NewSale, Payment};
 use crate::scope::{Role, Viewer};
-use crate::stock::{ProductRef, ProductType};
+use crate::stock::{self, ProductRef, ProductType};
 use crate::{branches, orders};
 
 /// Of so many events the first ten are sales, the next four looks at the shelf, and the rest steps through the workshop. Each sale
@@ -298,7 +298,7 @@ impl Simulator {
     async fn restock(&mut self, shop: usize, product: ProductRef) -> Outcome<Event> {
         let admin = self.admin(shop);
         let quantity = self.rng.random_range(15..30);
-        sql::restock(&self.pool, &admin, product, quantity, "Kiriman gudang").await?;
+        stock::sql::restock(&self.pool, &admin, product, quantity, "Kiriman gudang").await?;
         Ok(Event::Restocked(product))
     }
 }

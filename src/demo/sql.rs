@@ -514,30 +514,3 @@ pub async fn emptiest(pool: &PgPool, branch: BranchId) -> sqlx::Result<Option<Em
     .fetch_optional(pool)
     .await
 }
-
-/// Puts `quantity` on the shelf. To go when `stock::sql::restock` is there.
-pub async fn restock(
-    pool: &PgPool,
-    admin: &Viewer,
-    product: ProductRef,
-    quantity: i32,
-    catatan: &str,
-) -> crate::refusal::Outcome<()> {
-    let mut tx = pool.begin().await?;
-    sqlx::query(
-        "SELECT set_config('melati.reason', 'restok', true), set_config('melati.catatan', $1, true),
-                set_config('melati.user_id', $2::bigint::text, true)",
-    )
-    .bind(catatan)
-    .bind(admin.id)
-    .execute(&mut *tx)
-    .await?;
-    let put = match product.product_type {
-        ProductType::Frame => "UPDATE frames SET stok = stok + $2 WHERE id = $1",
-        ProductType::Lensa => "UPDATE lensas SET stok = stok + $2 WHERE id = $1",
-        ProductType::Aksesoris => "UPDATE aksesoris SET stok = stok + $2 WHERE id = $1",
-    };
-    sqlx::query(put).bind(product.product_id).bind(quantity).execute(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(())
-}

@@ -67,7 +67,8 @@ impl Writers {
         for n in 0..count {
             let (db, stop, tally) = (db.clone(), writers.stop.clone(), writers.tally.clone());
             writers.tasks.spawn(async move {
-                let mut writer = Writer { rng: StdRng::seed_from_u64(seed ^ (n << 32)), db: psql(&db).await, name: n, prepared: 0 };
+                let mut writer =
+                    Writer { rng: StdRng::seed_from_u64(seed ^ (n << 32)), db: psql(&db).await, name: n, prepared: 0 };
                 writer.run("SET lock_timeout = '300ms'; SET synchronous_commit = off").await.unwrap();
                 while !stop.load(Ordering::Relaxed) {
                     match writer.one_transaction().await {
@@ -97,10 +98,11 @@ impl Writers {
             ended.unwrap();
         }
         let mut connection = psql(&self.db).await;
-        let left: Vec<String> = sqlx::query_scalar("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
+        let left: Vec<String> =
+            sqlx::query_scalar("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
         for gid in left {
             sqlx::raw_sql(AssertSqlSafe(format!("COMMIT PREPARED '{gid}'"))).execute(&mut connection).await.unwrap();
         }
