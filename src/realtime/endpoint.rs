@@ -18,7 +18,7 @@ use http_body_util::StreamBody;
 use serde::Deserialize;
 
 use super::notifications::{self, Kind};
-use super::{now, rfc3339, stock};
+use super::stock;
 use crate::App;
 use crate::feed::{self, Cursor, Missed, MissedError, Snapshot, Unusable};
 use crate::hub::{HEARTBEAT, Message, Naming, Subscription, Topic, Wanted, encode, jitter};
@@ -162,6 +162,11 @@ async fn open(
     let mut live = hub.subscribe(wanted).ok_or(Error::Draining { retry_after_seconds: 1 })?;
     // The feed has not reached the database yet: there is no place to start from.
     let here: Cursor = live.starts_at().parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
+    // The database may have been exchanged since the cursor was judged; `here` is of the one that is read below.
+    let start = match start {
+        Start::Resume(cursor) if cursor.origin != here.origin => judge(&app, cursor.to_string().as_bytes()).await,
+        start => start,
+    };
     let opening = Opening { app: &app, viewer: &viewer, streams, naming };
     let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
     Ok((
@@ -234,9 +239,7 @@ impl Opening<'_> {
             out.push(encode(event, json, if i == last { live.starts_at() } else { &before }));
         }
         // The first sign of life, at once; and the cursor, also where there was nothing else to say.
-        let time = rfc3339(now());
-        let beat = format!(r#"{{"timestamp":"{time}","fresh":{},"as_of":"{time}"}}"#, self.app.live.is_fresh());
-        out.push(encode(Some(HEARTBEAT), beat.as_bytes(), live.starts_at()));
+        out.push(encode(Some(HEARTBEAT), self.app.live.pulse().as_bytes(), live.starts_at()));
         Ok(out)
     }
 
