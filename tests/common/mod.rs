@@ -3,4 +3,7 @@
 
 pub mod app;
 pub mod db;
+pub mod process;
+pub mod proxy;
+pub mod watcher;
 pub mod writers;

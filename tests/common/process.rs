@@ -52,6 +52,10 @@ impl Melati {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.process.try_wait().unwrap().is_none()
     }
