@@ -223,7 +223,12 @@ pub enum Lifetimes {
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { directory: Mutex::default(), tick: AtomicU64::new(0), draining: AtomicBool::new(false), lifetimes_wait: AtomicBool::new(false) }
+        Self {
+            directory: Mutex::default(),
+            tick: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+            lifetimes_wait: AtomicBool::new(false),
+        }
     }
 }
 

@@ -7,10 +7,11 @@ mod common;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::app::{PATIENCE, Person, Tap, TestApp, fill, shop};
@@ -26,7 +27,7 @@ use reqwest::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet, block_in_place};
 use uuid::Uuid;
 
@@ -64,23 +65,25 @@ async fn all_have_everything(watchers: &mut [Watcher], db: &PgPool) {
     }
 }
 
-/// A writer that is none of ours and never stops: each commit is a sale's worth of stock and a notification.
+/// A writer that is none of ours: each commit is a sale's worth of stock and a notification. It writes as much as it is told,
+/// in the background, whatever happens meanwhile.
 struct Scribe {
     written: watch::Receiver<u64>,
-    stop: watch::Sender<bool>,
+    allowed: Arc<Semaphore>,
     task: JoinHandle<()>,
 }
 
 impl Scribe {
     async fn start(db: &PgPool) -> Self {
         let (count, written) = watch::channel(0);
-        let (stop, stopped) = watch::channel(false);
+        let allowed = Arc::new(Semaphore::new(0));
+        let permits = allowed.clone();
         let mut connection = psql(db).await;
         let task = tokio::spawn(async move {
             for n in 1_i64.. {
-                if *stopped.borrow() {
-                    return;
-                }
+                // closed when it is to end, after what it was told before
+                let Ok(permit) = permits.acquire().await else { return };
+                permit.forget();
                 // its own pace, in Postgres: a bench is another program
                 sqlx::raw_sql(AssertSqlSafe(format!(
                     "BEGIN; UPDATE frames SET stok = {} WHERE id = {};
@@ -96,17 +99,29 @@ impl Scribe {
                 count.send_modify(|count| *count += 1);
             }
         });
-        Self { written, stop, task }
+        Self { written, allowed, task }
+    }
+
+    /// Goes on writing so many more.
+    fn starts(&mut self, more: usize) {
+        self.allowed.add_permits(more);
     }
 
     /// Waits until it has written so many more.
-    async fn writes(&mut self, more: u64) {
-        let goal = *self.written.borrow() + more;
-        tokio::time::timeout(PATIENCE, self.written.wait_for(|count| *count >= goal)).await.expect("it writes").unwrap();
+    async fn writes(&mut self, more: usize) {
+        let goal = *self.written.borrow() + more as u64;
+        self.starts(more);
+        tokio::time::timeout(PATIENCE, self.written.wait_for(|count| *count >= goal))
+            .await
+            .expect("it writes")
+            .unwrap();
     }
 
     async fn ends(self) -> u64 {
-        self.stop.send_replace(true);
+        while self.allowed.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        self.allowed.close();
         self.task.await.unwrap();
         *self.written.borrow()
     }
@@ -123,7 +138,8 @@ async fn a_killed_server_has_told_nobody_too_much_or_too_little() {
     let mut scribe = Scribe::start(&db).await;
     let rounds = times(3, 20);
     for _ in 0..rounds {
-        scribe.writes(30).await;
+        scribe.starts(15);
+        scribe.writes(20).await;
         melati.signal(Signal::KILL);
         end(&mut melati);
         // nobody serves, and the shop goes on
@@ -171,7 +187,9 @@ async fn a_killed_postgres_ends_no_stream() {
         for watcher in &mut watchers {
             watcher.until("it says fresh", |shown| shown.freshness.len() > 2 * round).await;
         }
-        let back = block_in_place(|| eventually("Postgres is back", || Some(postgres_of(dir.path())).filter(|pid| *pid != died)));
+        let back = block_in_place(|| {
+            eventually("Postgres is back", || Some(postgres_of(dir.path())).filter(|pid| *pid != died))
+        });
         assert!(!has_ended(back));
         let mut writer = PgConnection::connect(&url(dir.path())).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(format!("COMMIT PREPARED 'malam{round}'"))).execute(&mut writer).await.unwrap();
@@ -234,12 +252,12 @@ async fn while_postgres_hangs_streams_say_so_and_pages_ask_for_patience() {
     let proxy = Proxy::to(Upstream::Unix(dir.path().join("run/.s.PGSQL.5432"))).await;
     let database_url = format!("postgres://melati@{}/melati", proxy.address);
     let own = data_dir();
-    let args = ["--heartbeat-seconds", "1", "--stream-lifetime-seconds", "2"];
+    let args = ["--heartbeat-seconds", "1", "--stream-lifetime-seconds", "5"];
     let mut melati = serve(own.path(), &database_url, "127.0.0.1:0", &args);
     let db = PgPool::connect(&postgres.url()).await.unwrap();
     fill(&db).await;
-    let mut watchers = watch_all(&melati.base, &db, &["admin1", "pusat", "kasir2"]).await;
     let person = Person::sign_in(&melati.base, "admin1").await;
+    let mut watchers = watch_all(&melati.base, &db, &["admin1", "pusat", "kasir2"]).await;
 
     let frozen = Frozen::freeze(postgres_of(dir.path()));
     let since = Instant::now();
@@ -250,13 +268,14 @@ async fn while_postgres_hangs_streams_say_so_and_pages_ask_for_patience() {
     assert!(since.elapsed() < Duration::from_secs(6), "said at once: {:?}", since.elapsed());
     let before: Vec<(usize, usize)> =
         watchers.iter().map(|watcher| (watcher.look().interruptions(), watcher.look().heartbeats)).collect();
-    for (accept, beginning) in [("text/html", "<!"), ("application/json", "{")] {
+    for beginning in ["<!", "{"] {
         let asked = Instant::now();
-        let answer = person.get("/stok").header("accept", accept).send().await.unwrap();
+        let answer =
+            if beginning == "{" { person.get("/stok").send().await.unwrap() } else { person.page("/stok").await };
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(answer.headers().contains_key("retry-after"));
         assert!(asked.elapsed() < Duration::from_secs(9), "{:?}", asked.elapsed());
-        assert!(answer.text().await.unwrap().trim_start().starts_with(beginning), "{accept}");
+        assert!(answer.text().await.unwrap().trim_start().to_lowercase().starts_with(beginning));
     }
     // longer than a stream lives
     let beats = times(5, 30);
@@ -298,8 +317,10 @@ async fn a_network_that_cuts_and_falls_silent_costs_a_client_nothing() {
     let mut scribe = Scribe::start(&app.db).await;
     let rounds = times(2, 15);
     for round in 1..=rounds {
+        scribe.starts(10);
         scribe.writes(20).await;
         proxy.cut();
+        scribe.starts(10);
         scribe.writes(20).await;
         proxy.silence();
         for watcher in &mut watchers {
@@ -307,6 +328,7 @@ async fn a_network_that_cuts_and_falls_silent_costs_a_client_nothing() {
         }
         scribe.writes(20).await;
         proxy.restore();
+        scribe.starts(10);
         scribe.writes(20).await;
         proxy.forget_the_open();
         for watcher in &mut watchers {
@@ -320,7 +342,9 @@ async fn a_network_that_cuts_and_falls_silent_costs_a_client_nothing() {
         assert!(shown.broken + shown.refused >= rounds, "{}: {shown:?}", watcher.name);
         assert_eq!(shown.resets, Vec::<String>::new(), "{}", watcher.name);
     }
-    println!("injected: {rounds} cuts, {rounds} silences, {rounds} lost connections during {commits} commits; checked: 4 screens");
+    println!(
+        "injected: {rounds} cuts, {rounds} silences, {rounds} lost connections during {commits} commits; checked: 4 screens"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -335,6 +359,7 @@ async fn a_cut_way_to_postgres_is_noticed_and_walked_again() {
     let mut scribe = Scribe::start(&app.db).await;
     let mut stale = 0;
     for fault in ["cut", "silence", "forget"] {
+        scribe.starts(10);
         scribe.writes(20).await;
         let told: Vec<usize> = watchers.iter().map(|watcher| watcher.look().notices.len()).collect();
         match fault {
@@ -382,7 +407,8 @@ fn cart(client_ref: Uuid) -> Value {
 }
 
 async fn sell(kasir: &Person, client_ref: Uuid) -> (StatusCode, bool) {
-    let answer = kasir.post("/penjualan").header("accept", "application/json").json(&cart(client_ref)).send().await.unwrap();
+    let answer =
+        kasir.post("/penjualan").header("accept", "application/json").json(&cart(client_ref)).send().await.unwrap();
     (answer.status(), answer.headers().contains_key("retry-after"))
 }
 
@@ -422,7 +448,8 @@ async fn an_exhausted_pool_asks_for_patience_and_leaves_the_streams_alone() {
         sales.spawn(async move { sell(&kasir, form).await });
     }
     // the pool holds 16, and all of them wait for the lock
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let deadline = Instant::now() + PATIENCE;
     while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&app.db).await.unwrap() < 16 {
         assert!(Instant::now() < deadline, "the pool is never exhausted");
@@ -434,8 +461,8 @@ async fn an_exhausted_pool_asks_for_patience_and_leaves_the_streams_alone() {
     for outcome in sales.join_all().await {
         assert_eq!(outcome, TRY_AGAIN);
     }
-    // waited for a connection, and then for the lock
-    assert!(asked.elapsed() < Duration::from_secs(14), "{:?}", asked.elapsed());
+    // waited for a connection, for another, and for the lock: five seconds each
+    assert!(asked.elapsed() < Duration::from_secs(24), "{:?}", asked.elapsed());
     assert_eq!(sold_whole(&app.db, 40).await, 0);
 
     sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
@@ -472,7 +499,8 @@ impl SmallDisk {
     /// Takes what is left of it.
     fn fill(&self) -> PathBuf {
         let filler = self.0.join("filler");
-        let filled = Command::new("dd").args(["if=/dev/zero", "bs=64k"]).arg(format!("of={}", filler.display())).output();
+        let filled =
+            Command::new("dd").args(["if=/dev/zero", "bs=64k"]).arg(format!("of={}", filler.display())).output();
         assert!(!filled.unwrap().status.success(), "dd goes on until nothing is left");
         filler
     }
@@ -574,7 +602,7 @@ async fn stopped_readers_cost_little_and_delay_nobody() {
     };
     // what such changes cost without them
     let mut alone = Duration::ZERO;
-    for _ in 0..4 {
+    for _ in 0..2 {
         alone = alone.max(change_all(&mut watchers).await);
     }
     let before = resident_bytes(melati.id());
@@ -582,7 +610,7 @@ async fn stopped_readers_cost_little_and_delay_nobody() {
     for _ in 0..40 {
         stopped.push(stopped_reader(&melati.base, &admin).await);
     }
-    let rounds = times(8, 60);
+    let rounds = times(5, 60);
     let (mut slowest, mut most) = (Duration::ZERO, 0);
     for _ in 0..rounds {
         slowest = slowest.max(change_all(&mut watchers).await);
@@ -590,7 +618,9 @@ async fn stopped_readers_cost_little_and_delay_nobody() {
     }
     // 3 MB of news a round: kept for each of them it would be a gigabyte and more
     let cost = most.saturating_sub(before);
-    println!("injected: 40 stopped readers, {rounds} changes of 10 000 rows; slowest {slowest:?} (alone {alone:?}), {cost} bytes more");
+    println!(
+        "injected: 40 stopped readers, {rounds} changes of 10 000 rows; slowest {slowest:?} (alone {alone:?}), {cost} bytes more"
+    );
     assert!(cost < 160 << 20, "{cost} bytes for 40 stopped readers");
     assert!(slowest < alone * 4 + Duration::from_secs(2), "{slowest:?} instead of {alone:?}");
 
@@ -665,7 +695,7 @@ async fn told_to_stop_it_ends_two_hundred_streams_well_and_waits_for_no_stuck_re
     let (base, address) = (melati.base.clone(), listen_address(&melati));
     let mut watchers = watch_all(&base, &db, &["admin1", "pusat", "kasir2"]).await;
     let admin = Person::sign_in(&base, "admin1").await;
-    let stuck = stopped_reader(&base, &admin).await;
+    let stuck = stopped_reader(&base, &Person::sign_in(&base, "admin2").await).await;
     let ends = join_all((0..200).map(async |_| {
         let mut answer = admin.get(STREAM).send().await.unwrap();
         let mut text = Vec::new();
@@ -684,11 +714,11 @@ async fn told_to_stop_it_ends_two_hundred_streams_well_and_waits_for_no_stuck_re
     scribe.writes(5).await;
     // what the stuck reader does not take
     for n in 1..=12 {
-        sqlx::query("INSERT INTO notifications (branch_id, audience, type, title, message, data) VALUES (1, 'admin', 'announcement', 'B', '-', jsonb_build_object('isi', repeat('x', 500000)))")
+        sqlx::query("INSERT INTO notifications (branch_id, audience, type, title, message, data) VALUES (2, 'admin', 'announcement', 'B', '-', jsonb_build_object('isi', repeat('x', 500000)))")
             .execute(&db)
             .await
             .unwrap();
-        watchers[0].until("big ones", |shown| shown.notices.len() >= n).await;
+        watchers[1].until("big ones", |shown| shown.notices.len() >= n).await;
     }
 
     let told = Instant::now();
@@ -702,7 +732,11 @@ async fn told_to_stop_it_ends_two_hundred_streams_well_and_waits_for_no_stuck_re
     drop(stuck);
     let different: HashSet<_> = retries.iter().collect();
     let (soonest, latest) = (retries.iter().min().unwrap(), retries.iter().max().unwrap());
-    assert!(different.len() > 100 && latest - soonest > 2_000, "spread: {soonest}..{latest}, {} values", different.len());
+    assert!(
+        different.len() > 100 && latest - soonest > 2_000,
+        "spread: {soonest}..{latest}, {} values",
+        different.len()
+    );
     assert!(admin.get(STREAM).send().await.is_err(), "nobody is let in any more");
 
     scribe.writes(20).await;
@@ -734,10 +768,12 @@ async fn hearts_beat_in_time_and_a_life_ends_without_a_loss() {
     let short = Config { heartbeat_seconds: 1, stream_lifetime_seconds: 1, ..Config::default() };
     let app = TestApp::start_with(short).await;
     let person = app.sign_in("admin1").await;
-    let text = tokio::spawn(async move { person.get(STREAM).send().await.unwrap().text().await.expect("an end, not a cut") });
+    let text =
+        tokio::spawn(async move { person.get(STREAM).send().await.unwrap().text().await.expect("an end, not a cut") });
     let mut watchers = watch_all(&app.url(""), &app.db, &["admin1", "pusat", "kasir2"]).await;
     let mut scribe = Scribe::start(&app.db).await;
     let lives = times(3, 20);
+    scribe.starts(lives * 150);
     for watcher in &mut watchers {
         watcher.until("its lives end", |shown| shown.ends >= lives).await;
     }
@@ -746,7 +782,12 @@ async fn hearts_beat_in_time_and_a_life_ends_without_a_loss() {
     all_have_everything(&mut watchers, &app.db).await;
     for watcher in &watchers {
         let shown = watcher.look();
-        assert_eq!((shown.broken, shown.refused, shown.repeated), (0, 0, 0), "{}: none lost, none doubled", watcher.name);
+        assert_eq!(
+            (shown.broken, shown.refused, shown.repeated),
+            (0, 0, 0),
+            "{}: none lost, none doubled",
+            watcher.name
+        );
         assert_eq!(shown.resets, Vec::<String>::new());
     }
     assert!(last_retry(&text.await.unwrap()) <= 1_000);
@@ -779,7 +820,11 @@ async fn a_clock_that_lies_hides_nothing() {
     let mut versions = Vec::new();
     for stok in [50, 51, 52, 53] {
         if stok > 50 {
-            sqlx::query("UPDATE frames SET stok = $1 WHERE id IN (900, 901)").bind(stok).execute(&app.db).await.unwrap();
+            sqlx::query("UPDATE frames SET stok = $1 WHERE id IN (900, 901)")
+                .bind(stok)
+                .execute(&app.db)
+                .await
+                .unwrap();
         }
         for id in [900, 901] {
             watcher.until_stock(("Frame", id), stok.into()).await;
@@ -900,7 +945,8 @@ async fn a_cursor_of_another_cluster_or_of_before_a_failover_gives_a_reset() {
     let postgres = block_in_place(|| Embedded::start(&settings).unwrap());
     let file = other.path().join("dump.sql");
     fs::write(&file, script).unwrap();
-    run(tool(&other.path().join("pg"), "psql").expect("it is where pg_dump is")
+    run(tool(&other.path().join("pg"), "psql")
+        .expect("it is where pg_dump is")
         .args(["-v", "ON_ERROR_STOP=1", "-U", "melati", "-d", "melati", "-q", "-h"])
         .arg(other.path().join("run"))
         .arg("-f")
@@ -915,8 +961,10 @@ async fn a_cursor_of_another_cluster_or_of_before_a_failover_gives_a_reset() {
     let copy = standby.path().join("pg");
     let owner = fs::metadata(&cluster).unwrap();
     fs::create_dir(&copy).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o700)).unwrap();
     chown(&copy, Some(owner.uid()), Some(owner.gid())).unwrap();
-    run(tool(&cluster, "pg_basebackup").expect("it is where pg_dump is")
+    run(tool(&cluster, "pg_basebackup")
+        .expect("it is where pg_dump is")
         .arg("-h")
         .arg(&socket_dir)
         .args(["-U", "melati", "-R", "-X", "stream", "-c", "fast", "-D"])
@@ -924,7 +972,11 @@ async fn a_cursor_of_another_cluster_or_of_before_a_failover_gives_a_reset() {
     let lost = cursor_after(&melati, dir.path(), "UPDATE frames SET stok = 9 WHERE id = 1").await;
     let settings = format!("-c listen_addresses= -c unix_socket_directories={}", copy.display());
     let control = || tool(&copy, "pg_ctl").expect("it is where pg_dump is");
-    run(control().arg("-D").arg(&copy).arg("-l").arg(copy.join("log")).args(["-w", "-o", &settings, "start"]));
+    let log = copy.join("log");
+    let started = block_in_place(|| {
+        control().arg("-D").arg(&copy).arg("-l").arg(&log).args(["-w", "-o", &settings, "start"]).status().unwrap()
+    });
+    assert!(started.success(), "{}", fs::read_to_string(log).unwrap());
     run(control().arg("-D").arg(&copy).args(["-w", "promote"]));
     run(control().arg("-D").arg(&copy).args(["-w", "-m", "fast", "stop"]));
     let promoted = serve(standby.path(), "", "127.0.0.1:0", &[]);
@@ -948,7 +1000,7 @@ async fn whoever_arrives_while_things_change_misses_nothing_and_hears_nothing_tw
         people.push((name, app.sign_in(name).await));
     }
     let mut scribe = Scribe::start(&app.db).await;
-    scribe.writes(5).await;
+    scribe.starts(200);
     let mut arriving = JoinSet::new();
     for _ in 0..times(60, 400) {
         // each at a moment of its own between two commits

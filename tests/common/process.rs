@@ -33,10 +33,7 @@ impl Melati {
     pub fn serve_with(data: &Path, choose: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let log = data.with_extension("log");
         let mut command = melati("serve", data);
-        choose(&mut command)
-            .env("RUST_LOG", "info")
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log).unwrap());
+        choose(&mut command).env("RUST_LOG", "info").stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap());
         let mut process = command.spawn().unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
         let address = said.by_ref().map_while(Result::ok).find(|line| line.contains("http://127.0.0.1:"));

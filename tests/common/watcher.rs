@@ -103,7 +103,10 @@ impl Watcher {
     ) -> Self {
         let (role, branch) = match name {
             "pusat" => ("super_admin", None),
-            name => (if name.starts_with("admin") { "admin" } else { "kasir" }, Some(if name.contains('2') { 2 } else { 1 })),
+            name => (
+                if name.starts_with("admin") { "admin" } else { "kasir" },
+                Some(if name.contains('2') { 2 } else { 1 }),
+            ),
         };
         let (sender, shown) = watch::channel(Shown { cursor: cursor.map(str::to_owned), ..Shown::default() });
         let look = Look { person, silence, db: db.clone(), branch };
@@ -124,7 +127,10 @@ impl Watcher {
 
     pub async fn until_stock(&mut self, product: (&str, i64), stok: i64) {
         self.until(&format!("{product:?} is {stok}"), |shown| {
-            shown.products.iter().any(|((kind, id, _), (_, told))| (kind.as_str(), *id) == product && *told == Some(stok))
+            shown
+                .products
+                .iter()
+                .any(|((kind, id, _), (_, told))| (kind.as_str(), *id) == product && *told == Some(stok))
         })
         .await;
     }
@@ -138,6 +144,8 @@ impl Watcher {
         self.until("the last word", |shown| shown.last_word).await;
         // not held over an await: the watching would wait for us
         let (notices, products) = (self.look().notices.clone(), self.look().products.clone());
+        // after a reset the newest of before are told, too
+        let notices: Vec<i64> = notices.into_iter().filter(|id| *id > self.since).collect();
         let visible: Vec<i64> = sqlx::query_scalar(
             "SELECT id FROM notifications
              WHERE ($1::bigint IS NULL OR branch_id IS NULL OR branch_id = $1)
