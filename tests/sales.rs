@@ -335,6 +335,17 @@ async fn nobody_sells_on_a_closed_day() {
 }
 
 #[tokio::test]
+async fn a_sale_waits_for_a_day_that_is_being_closed() {
+    let shop = shop().await;
+    let mut closing = shop.db.begin().await.unwrap();
+    sqlx::query("UPDATE open_days SET is_open = false").execute(&mut *closing).await.unwrap();
+    let mut tries = many(1, |_| (shop.clone(), cart(BUDI_UMUM, &[aksesori(1, 1)])));
+    shop.until_waiting(1).await;
+    closing.commit().await.unwrap();
+    assert_eq!(conflict(tries.remove(0).await.unwrap()), "day_closed");
+}
+
+#[tokio::test]
 async fn a_branch_sells_its_own_products_to_its_own_patients() {
     let shop = shop().await;
     assert_eq!(invalid(shop.sell(cart(BUDI_UMUM, &[frame(14, 1), frame(KOTAK, 1)])).await), ["Frame:14"]);
