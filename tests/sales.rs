@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::app::PATIENCE;
 use common::db::fresh_database;
 use melati::ids::{BranchId, PatientId, ProductId, SaleId, UserId};
 use melati::money::Rupiah;
@@ -96,9 +97,12 @@ impl Shop {
     async fn until_waiting(&self, sales: i64) {
         let waiting =
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while self.number(waiting).await < sales {
-            tokio::task::yield_now().await;
-        }
+        let all_wait = async {
+            while self.number(waiting).await < sales {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, all_wait).await.expect("they wait for a lock");
     }
 
     async fn number(&self, question: &'static str) -> i64 {
