@@ -30,12 +30,13 @@ pub async fn today(pool: &PgPool, branch: BranchId) -> sqlx::Result<Option<Today
     .await
 }
 
-/// Opens the branch's today, for the first time or again. False: it is open already.
+/// Opens the branch's today, for the first time or again. False: it is open already. A day opened again (closed by mistake, a
+/// late patient) keeps the hour of its first opening, which is what people read it for; `opened_by` is who did it last.
 pub async fn open_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Result<bool> {
     let opened = sqlx::query(
         "INSERT INTO open_days (branch_id, tanggal, opened_by) SELECT branch_id, tanggal, $2 FROM branch_days WHERE branch_id = $1
          ON CONFLICT (branch_id, tanggal) DO UPDATE
-         SET is_open = true, opened_by = excluded.opened_by, opened_at = now(), closed_by = NULL, closed_at = NULL
+         SET is_open = true, opened_by = excluded.opened_by, closed_by = NULL, closed_at = NULL
          WHERE NOT open_days.is_open",
     )
     .bind(branch)

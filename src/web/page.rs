@@ -229,16 +229,7 @@ impl Asked {
         }
     }
 
-    /// A form did its work and the person stays where they are; `fallback` is where, if the browser does not say.
-    pub fn done(&self, fallback: &str, message: &str) -> Response {
-        if self.page {
-            Redirect::to(self.back.as_deref().unwrap_or(fallback)).into_response()
-        } else {
-            Json(serde_json::json!({ "ok": true, "message": message })).into_response()
-        }
-    }
-
-    /// A form did its work and leads somewhere.
+    /// A form did its work: what to look at next.
     pub fn go(&self, to: &str) -> Response {
         if self.page {
             Redirect::to(to).into_response()
