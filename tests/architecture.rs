@@ -26,9 +26,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("postgres", &["config"]),
     ("feed", &["words"]),
     ("hub", &["words"]),
+    ("frames", &["hub"]),
     ("realtime", &["words", "omset", "stock", "feed", "hub"]),
     ("app", &["config", "realtime"]),
-    ("web", &["words", "branches", "notifications", "omset", "people", "stock", "postgres", "app"]),
+    ("web", &["words", "branches", "notifications", "omset", "people", "stock", "postgres", "frames", "app"]),
     (
         "pages",
         &[
@@ -45,7 +46,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("endpoint", &["words", "stock", "feed", "hub", "realtime", "app", "web"]),
+    ("endpoint", &["words", "stock", "feed", "hub", "frames", "realtime", "app", "web"]),
     ("routes", &["app", "web", "pages", "endpoint"]),
     ("demo", &["words", "branches", "orders", "patients", "people", "sales", "stock"]),
 ];
@@ -62,9 +63,10 @@ fn room(path: &[&str]) -> String {
         ("ids" | "money" | "refusal" | "scope", _) => "words",
         ("App", _) => "app",
         ("web", "home") => "pages",
-        ("web", "" | "Error" | "accept" | "assets" | "error" | "page" | "session") => "web",
+        ("web", "" | "Error" | "accept" | "assets" | "error" | "handoff" | "page" | "session") => "web",
         ("web", _) => "routes",
         ("realtime", "endpoint") => "endpoint",
+        ("realtime", "frames") => "frames",
         (noun, "pages") if NOUNS.contains(&noun) => "pages",
         (other, _) => other,
     }
@@ -231,7 +233,8 @@ fn http_and_sql_stay_where_they_belong() {
     };
     for File { path, tokens } in sources() {
         let here = room_of_file(&path);
-        let has_http = TOP.contains(&path.as_str()) || ["web", "pages", "endpoint", "routes"].contains(&here.as_str());
+        let has_http =
+            TOP.contains(&path.as_str()) || ["frames", "web", "pages", "endpoint", "routes"].contains(&here.as_str());
         for at in 0..tokens.len() {
             let line = tokens[at].line;
             let of_sqlx = at > 2 && tokens[at - 3].word() == Some("sqlx") && tokens[at - 1].is(':');
@@ -329,6 +332,21 @@ fn the_papers_point_at_what_is_there() {
         for target in links.chain(files).filter(|target| !target.is_empty() && !target.contains("://")) {
             let target = target.split("::").next().unwrap_or(target);
             assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(target).exists(), "{paper}: {target}");
+        }
+    }
+}
+
+/// The tests that a paper names, too: `like_this_one`.
+#[test]
+fn the_papers_name_tests_that_exist() {
+    let tests: String = files_under("tests", &["rs"]).iter().map(|path| read(path)).collect();
+    for paper in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = read(paper);
+        let is_name = |quoted: &&str| {
+            quoted.matches('_').count() > 3 && quoted.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        };
+        for name in text.split('`').skip(1).step_by(2).filter(is_name) {
+            assert!(tests.contains(&format!("fn {name}(")), "{paper}: there is no test {name}");
         }
     }
 }
