@@ -3,7 +3,7 @@
 # check, the real feed. Gets PORT, RUN (scratch) and PGHOST, PGPORT, PGUSER; leaves one Cookie header a branch in $RUN/cookies.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-melati=${MELATI_BIN:-$here/../../target/release/melati}
+melati=${MELATI_BIN:-$here/../../../target/release/melati}
 export PGDATABASE=melati
 export DATABASE_URL="postgres://$PGUSER@localhost:${PGPORT:-5432}/melati?host=$PGHOST"
 dropdb --if-exists --force melati && createdb melati
@@ -19,11 +19,11 @@ SELECT i, (i - 1) / 200 + 1, 'FRM-' || lpad(i::text, 5, '0'),
            || 'garansi dua tahun, lengkap dengan kotak dan kain pembersih', 500000, 20 + i % 40
 FROM generate_series(1, 10000) AS i;
 INSERT INTO sessions (id, user_id, data, expires_at)
-SELECT rtrim(translate(encode(decode(lpad(to_hex(b), 32, '1'), 'hex'), 'base64'), '+/', '-_'), '='),
+SELECT rtrim(translate(encode(decode(lpad(to_hex(b::int), 32, '0'), 'hex'), 'base64'), '+/', '-_'), '='),
        b, jsonb_build_object('user_id', b, 'signed_in_at', extract(epoch FROM now())::bigint, 'extended_at', extract(epoch FROM now())::bigint),
        now() + interval '11 hours 59 minutes'
 FROM generate_series(1, 50) b;
-VACUUM ANALYZE;
 SQL
+psql -qX -c 'VACUUM ANALYZE'
 psql -qXAt -c "SELECT 'Cookie: melati_session=' || id FROM sessions ORDER BY user_id" > "$RUN/cookies"
 exec "$melati" serve --listen "127.0.0.1:$PORT" --max-streams 19900 --max-streams-per-user 19900
