@@ -212,11 +212,25 @@ pub struct Hub {
     /// The same number as `Directory::tick`, for readers that need no lock.
     tick: AtomicU64,
     draining: AtomicBool,
+    lifetimes_wait: AtomicBool,
+}
+
+/// What happens to a stream at the end of its lifetime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetimes {
+    End,
+    /// No stream could be opened in its place: it goes on, and with it the word that its figures are old.
+    WaitForTheDatabase,
 }
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { directory: Mutex::default(), tick: AtomicU64::new(0), draining: AtomicBool::new(false) }
+        Self {
+            directory: Mutex::default(),
+            tick: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+            lifetimes_wait: AtomicBool::new(false),
+        }
     }
 }
 
@@ -307,6 +321,10 @@ impl Hub {
                 waker.wake_by_ref();
             }
         }
+    }
+
+    pub fn let_lifetimes(&self, lifetimes: Lifetimes) {
+        self.lifetimes_wait.store(lifetimes == Lifetimes::WaitForTheDatabase, Ordering::Release);
     }
 
     pub fn is_draining(&self) -> bool {
@@ -484,6 +502,7 @@ impl Subscription {
         }
         // Stable, so that within a tick the order of the topics holds.
         frames.sort_by_key(|frame| frame.tick);
+        let may_end = !self.hub.lifetimes_wait.load(Ordering::Acquire);
         let mut over = false;
         for (i, frame) in frames.iter().enumerate() {
             let last_of_tick = match frames.get(i + 1) {
@@ -491,7 +510,9 @@ impl Subscription {
                 _ => LastOfTick::Yes,
             };
             self.ready.push_back(frame.chunk(self.naming, last_of_tick));
-            over |= frame.message.event == HEARTBEAT && matches!(self.ends, Ends::At(end) if Instant::now() >= end);
+            over |= may_end
+                && frame.message.event == HEARTBEAT
+                && matches!(self.ends, Ends::At(end) if Instant::now() >= end);
         }
         if over {
             let retry = jitter(Duration::ZERO, Duration::from_secs(1));

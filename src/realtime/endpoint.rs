@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::frames::Frames;
 use super::notifications::{self, Kind};
-use super::{now, orders, rfc3339, stock};
+use super::{orders, stock};
 use crate::App;
 use crate::feed::{self, Cursor, Missed, MissedError, Snapshot, Unusable};
 use crate::hub::{Chunk, HEARTBEAT, Message, Naming, Subscription, Topic, Wanted, jitter};
@@ -160,6 +160,11 @@ async fn open(
     let mut live = hub.subscribe(wanted).ok_or(Error::Draining { retry_after_seconds: 1 })?;
     // The feed has not reached the database yet: there is no place to start from.
     let here: Cursor = live.starts_at().parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
+    // The database may have been exchanged since the cursor was judged; `here` is of the one that is read below.
+    let start = match start {
+        Start::Resume(cursor) if cursor.origin != here.origin => judge(&app, cursor.to_string().as_bytes()).await,
+        start => start,
+    };
     let opening = Opening { app: &app, viewer: &viewer, streams, naming };
     let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
     let (body, ticket) = Frames::new(backlog, live).into_body();
@@ -235,9 +240,7 @@ impl Opening<'_> {
             out.push(Chunk::event(event, json, if i == last { live.starts_at() } else { &before }));
         }
         // The first sign of life, at once; and the cursor, also where there was nothing else to say.
-        let time = rfc3339(now());
-        let beat = format!(r#"{{"timestamp":"{time}","fresh":{},"as_of":"{time}"}}"#, self.app.live.is_fresh());
-        out.push(Chunk::event(Some(HEARTBEAT), beat.as_bytes(), live.starts_at()));
+        out.push(Chunk::event(Some(HEARTBEAT), self.app.live.pulse().as_bytes(), live.starts_at()));
         Ok(out)
     }
 

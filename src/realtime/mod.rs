@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::{Cursor, Feed, FeedError, History, Table, Tick};
-use crate::hub::{HEARTBEAT, HEARTBEAT_SHARDS, Hub, Message, Topic};
+use crate::hub::{HEARTBEAT, HEARTBEAT_SHARDS, Hub, Lifetimes, Message, Topic};
 use crate::ids::{BranchId, UserId};
 use crate::omset::{self, Days};
 
@@ -129,19 +129,24 @@ impl Live {
         }
         drop(freshness);
         if changed {
+            let lifetimes = if fresh { Lifetimes::End } else { Lifetimes::WaitForTheDatabase };
+            self.shared.hub.let_lifetimes(lifetimes);
             // a client must not wait for its next heartbeat to learn that its figures are old, or current again
             (0..HEARTBEAT_SHARDS).for_each(|shard| self.beat(shard));
         }
     }
 
-    fn beat(&self, shard: u8) {
+    /// What a heartbeat says now.
+    fn pulse(&self) -> String {
         let Freshness { as_of, fresh } = *lock(&self.shared.freshness);
-        let json = format!(
-            r#"{{"timestamp":"{}","fresh":{fresh},"as_of":"{}"}}"#,
-            rfc3339(now()),
-            rfc3339(if fresh { now() } else { as_of })
-        );
-        self.shared.hub.say(vec![(Topic::Heartbeat(shard), Message { event: HEARTBEAT, json: json.into() })]);
+        let timestamp = rfc3339(now());
+        let as_of = if fresh { timestamp.clone() } else { rfc3339(as_of) };
+        format!(r#"{{"timestamp":"{timestamp}","fresh":{fresh},"as_of":"{as_of}"}}"#)
+    }
+
+    fn beat(&self, shard: u8) {
+        let message = Message { event: HEARTBEAT, json: self.pulse().into() };
+        self.shared.hub.say(vec![(Topic::Heartbeat(shard), message)]);
     }
 }
 
@@ -161,6 +166,13 @@ pub async fn heartbeats(live: Live, period: Duration, stop: CancellationToken) {
 /// Even when nothing is written the figures are read again this often: a branch's day ends without a write, and a clock
 /// may step.
 const REREAD: Duration = Duration::from_secs(60);
+
+/// A tick that takes longer is not waited for in silence: the screens are told that their figures are old.
+const STALE_AFTER: Duration = Duration::from_secs(2);
+
+/// A tick that takes longer than this has lost its connection (a cut network says nothing). All of it, not only the poll:
+/// its other statements wait on the same connection.
+const TICK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long to wait before the database is tried again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -186,14 +198,15 @@ pub async fn pump(live: Live, database: PgConnectOptions, poll_interval: Duratio
 }
 
 async fn pump_until_error(live: &Live, database: &PgConnectOptions, poll_interval: Duration) -> FeedError {
-    match Pump::connect(live, database).await {
+    let connected = tokio::time::timeout(TICK_TIMEOUT, Pump::connect(live, database)).await;
+    match connected.unwrap_or_else(|late| Err(late.into())) {
         Ok(mut pump) => {
             tracing::info!(cursor = %live.cursor(), "the feed stands");
             let mut ticks = tokio::time::interval(poll_interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                if let Err(error) = pump.tick().await {
+                if let Err(error) = pump.tick_in_time().await {
                     return error;
                 }
             }
@@ -218,24 +231,38 @@ impl<'a> Pump<'a> {
             hub.stand_at(&feed.cursor().to_string());
         } else if let Err(reason) = told.parse::<Cursor>().map_or(Ok(()), |told| feed.resume_from(&told)) {
             tracing::warn!(?reason, "this database does not continue the one before: every stream starts afresh");
+            // first: whoever comes back must be judged by the past of this database
+            let days = live.days().unwrap_or_default();
+            *lock(&live.shared.known) = Some(Known { history: feed.history().clone(), days });
             hub.restart_at(&feed.cursor().to_string());
         }
         let mut pump = Self { live, feed, states: dashboard::States::default(), reread_at: Instant::now() };
         pump.reread().await?;
-        live.set_fresh(true);
         Ok(pump)
     }
 
+    async fn tick_in_time(&mut self) -> Result<(), FeedError> {
+        let live = self.live;
+        let mut tick = std::pin::pin!(self.tick());
+        match tokio::time::timeout(STALE_AFTER, tick.as_mut()).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                live.set_fresh(false);
+                tokio::time::timeout(TICK_TIMEOUT - STALE_AFTER, tick).await?
+            }
+        }
+    }
+
     async fn tick(&mut self) -> Result<(), FeedError> {
-        let tick = self.feed.poll().await?;
-        self.live.set_fresh(true);
-        if let Some(tick) = tick {
+        if let Some(tick) = self.feed.poll().await? {
             self.tell(tick).await?;
         }
         if Instant::now() >= self.reread_at {
             self.reread().await?;
         }
         self.answer_newcomers();
+        // only now: what was missed while the database was away has been told
+        self.live.set_fresh(true);
         self.live.shared.polls.send_modify(|count| *count += 1);
         Ok(())
     }
