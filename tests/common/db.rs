@@ -1,6 +1,7 @@
 //! A fresh database for each test: a copy of one that was migrated once. The server is the embedded one, started once a test
 //! binary in the system's scratch folder; it ends with the binary, by the parent-death signal.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
