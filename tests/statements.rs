@@ -256,10 +256,6 @@ fn check_calls(source: &Source, constants: &BTreeSet<String>) -> usize {
             continue;
         }
         let mut open = at + 1;
-        if tokens[open].is(':') && tokens[open + 2].word().is_some() {
-            // `sqlx::query::…` is the module of that name
-            continue;
-        }
         if tokens[open].is(':') {
             // ::<_, T>, whose own brackets may hold others
             while !(tokens[open].is('(') && tokens[open - 1].is('>')) {

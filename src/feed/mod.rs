@@ -6,9 +6,8 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
-use sqlx::query::QueryAs;
-use sqlx::{ConnectOptions, Connection, Executor, FromRow, Postgres};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection, Executor, FromRow};
 use time::OffsetDateTime;
 
 use crate::ids::BranchId;
@@ -315,7 +314,14 @@ impl Missed<'_> {
         connection: &mut PgConnection,
         branch: Option<BranchId>,
     ) -> Result<Vec<Change>, MissedError> {
-        self.rows(connection, sqlx::query_as(sql::MISSED_PRODUCTS), branch).await
+        let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_PRODUCTS)
+            .bind(self.since.to_pg())
+            .bind(self.until.to_pg())
+            .bind(branch)
+            .bind(MOST_MISSED as i64 + 1)
+            .fetch_all(&mut *connection)
+            .await?;
+        self.complete(connection, rows).await
     }
 
     /// The sales and orders of a branch (or of all) that changed in between, each in its latest version.
@@ -324,16 +330,7 @@ impl Missed<'_> {
         connection: &mut PgConnection,
         branch: Option<BranchId>,
     ) -> Result<Vec<Change>, MissedError> {
-        self.rows(connection, sqlx::query_as(sql::MISSED_ORDERS), branch).await
-    }
-
-    async fn rows(
-        &self,
-        connection: &mut PgConnection,
-        query: QueryAs<'_, Postgres, ChangeRow, PgArguments>,
-        branch: Option<BranchId>,
-    ) -> Result<Vec<Change>, MissedError> {
-        let rows: Vec<ChangeRow> = query
+        let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_ORDERS)
             .bind(self.since.to_pg())
             .bind(self.until.to_pg())
             .bind(branch)
