@@ -154,7 +154,7 @@ async fn open(
         return Err(Error::Draining { retry_after_seconds: 5 });
     }
     let header = headers.get("last-event-id").map(HeaderValue::as_bytes);
-    let start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
+    let mut start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
         None => Start::Fresh,
         Some(id) => judge(&app, id).await,
     };
@@ -162,6 +162,13 @@ async fn open(
     let mut live = hub.subscribe(wanted).ok_or(Error::Draining { retry_after_seconds: 1 })?;
     // The feed has not reached the database yet: there is no place to start from.
     let here: Cursor = live.starts_at().parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
+    // Between the judgement and the subscription the feed may have restarted: then this is a stream of after it.
+    if let Start::Resume(cursor) = &start
+        && let Some(Err(reason)) = app.live.history().map(|history| history.accepts(cursor, &here.snapshot))
+        && reason != Unusable::Future
+    {
+        start = Start::Reset(reason);
+    }
     let opening = Opening { app: &app, viewer: &viewer, streams, naming };
     let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
     Ok((
