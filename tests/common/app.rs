@@ -129,6 +129,11 @@ pub struct Person {
 }
 
 impl Person {
+    /// The same person, with the same cookies, at another process (`http://…`).
+    pub fn at(&self, base: &str) -> Self {
+        Self { client: self.client.clone(), base: base.to_owned() }
+    }
+
     pub fn get(&self, path: &str) -> reqwest::RequestBuilder {
         self.client.get(format!("{}{path}", self.base)).header("accept", "application/json")
     }
