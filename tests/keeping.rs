@@ -174,7 +174,7 @@ async fn triggers_off_and_on_again_between_two_looks_are_noticed() {
         tap.rest().await;
         let events = backlog(&admin, &cursor).await;
         assert!(is_reset(&events), "{past}: {events:?}");
-        let (_, dashboard) = events.iter().find(|(event, _)| event == "dashboard").expect("a fresh state");
+        let dashboard = admin.open("/realtime/dashboard").await.next_json().await;
         assert_eq!(dashboard["total_omset_hari_ini"], told, "{past}");
         // ENABLE TRIGGER leaves it open to replicas: mended without being asked
         health_until(&app.nobody(), |said| said["healthy"] == true).await;
@@ -338,7 +338,7 @@ async fn a_cursor_from_before_the_pruned_is_too_old_and_a_later_one_misses_nothi
         assert!(Instant::now() < give_up);
     }
     app.sql("UPDATE frames SET stok = 9 WHERE id = 1").await;
-    tap.until(|event, json| event.event == "stock-updates" && json["updates"][0]["new_stock"] == 9).await;
+    tap.until(|event, json| event.event == "stock-updates" && json.to_string().contains("\"new_stock\":9")).await;
     assert_eq!(backlog(&admin, &old).await[0], ("reset".to_owned(), json!({ "reason": "too-old" })));
     let events = backlog(&admin, &between).await;
     let (_, stock) = events.iter().find(|(event, _)| event == "stock-updates").unwrap();
