@@ -23,6 +23,9 @@ pub use cursor::{Cursor, Origin, Snapshot};
 /// A poll that takes longer than this has lost its connection (a cut network says nothing).
 const POLL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A feed that has not polled for so long was suspended with its machine. Tombstones are kept for a day at least.
+const ASLEEP: Duration = Duration::from_secs(3_600);
+
 /// The tables whose changes are fed; `sessions` only as tombstones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
@@ -170,6 +173,8 @@ pub struct Feed {
     position: Snapshot,
     /// `position` as Postgres wrote it: the same text means that nothing has finished since.
     position_text: String,
+    /// By the wall clock, because the other one stands still while a machine is suspended.
+    polled_at: OffsetDateTime,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -222,7 +227,7 @@ impl Feed {
         let position = snapshot.parse().map_err(|_| FeedError::Snapshot(snapshot.clone()))?;
         let pruned_below = pruned_below.parse().unwrap_or(u64::MAX);
         let history = History { origin, epochs, pruned_below, reread };
-        Ok(Self { connection, history, position, position_text: snapshot })
+        Ok(Self { connection, history, position, position_text: snapshot, polled_at: OffsetDateTime::now_utc() })
     }
 
     /// Goes back to where an earlier connection stood, if this database still knows that moment.
@@ -258,6 +263,7 @@ impl Feed {
         let text: String =
             sqlx::query_scalar("SELECT pg_current_snapshot()::text").fetch_one(&mut self.connection).await?;
         if text == self.position_text {
+            self.polled_at = OffsetDateTime::now_utc();
             return Ok(None);
         }
         let rows: Vec<PollRow> =
@@ -267,8 +273,11 @@ impl Feed {
         let position: Snapshot = text.parse().map_err(|_| FeedError::Snapshot(text.clone()))?;
         self.history.pruned_below = here.pruned_below.parse().unwrap_or(u64::MAX);
         let newest = self.history.epochs.first().map(|(epoch, _)| epoch.cast_signed());
-        // others have pruned what we had not read: we slept for days (a suspended machine)
-        let overslept = (self.position.xmin + 1..=position.xmin).contains(&self.history.pruned_below);
+        // A machine that was suspended for days: others may have pruned what we had not read. Not asked of a feed that is
+        // awake, because the mark says nothing of whether we had seen what was pruned.
+        let now = OffsetDateTime::now_utc();
+        let overslept = now - self.polled_at > ASLEEP && self.history.pruned_below > self.position.xmin;
+        self.polled_at = now;
         if newest != here.epoch || overslept {
             return Err(FeedError::Reread);
         }
