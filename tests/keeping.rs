@@ -62,6 +62,11 @@ async fn watching(person: &Person) -> (Tap, String) {
     (tap, cursor)
 }
 
+/// Waits for the end of a stream, through its heartbeats.
+async fn ended(tap: Tap) {
+    tokio::time::timeout(PATIENCE, tap.rest()).await.expect("the stream ends");
+}
+
 /// What a client gets that comes back with this cursor, up to the heartbeat.
 async fn backlog(person: &Person, cursor: &str) -> Vec<(String, Value)> {
     let mut tap = person.open_from(ALL, Some(cursor)).await;
@@ -109,13 +114,13 @@ async fn a_trigger_that_is_off_is_named_and_nothing_stays_untold() {
                  "fix": "ALTER TABLE frames ENABLE ALWAYS TRIGGER zz_feed_stamp;" }])
     );
     assert_eq!(said["ready"], true, "screens that are a look behind are better than none");
-    tap.rest().await;
+    ended(tap).await;
     assert!(is_reset(&backlog(&admin, &before).await), "it may have been off for a while before it was noticed");
 
     // while it is off: told by reading anew
     let (tap, meanwhile) = watching(&admin).await;
     app.sql("UPDATE frames SET stok = 2 WHERE id = 1").await;
-    tap.rest().await;
+    ended(tap).await;
     let events = backlog(&admin, &meanwhile).await;
     assert!(is_reset(&events), "{events:?}");
     assert!(shows_low_frame(&events), "{events:?}");
@@ -123,7 +128,7 @@ async fn a_trigger_that_is_off_is_named_and_nothing_stays_untold() {
     // back on, in the same breath with a last write past it
     let (tap, meanwhile) = watching(&admin).await;
     app.sql("BEGIN; DELETE FROM frames WHERE id = 2; UPDATE frames SET stok = 1 WHERE id = 1; ALTER TABLE frames ENABLE TRIGGER zz_feed_stamp; COMMIT").await;
-    tap.rest().await;
+    ended(tap).await;
     assert!(is_reset(&backlog(&admin, &meanwhile).await));
     let said = health_until(&nobody, |said| said["healthy"] == true).await;
     assert!(said["checks"]["triggers"]["reread"]["reason"].is_string(), "it is remembered for a while: {said}");
@@ -171,7 +176,7 @@ async fn triggers_off_and_on_again_between_two_looks_are_noticed() {
             "BEGIN; ALTER TABLE penjualans DISABLE TRIGGER USER; {past}; ALTER TABLE penjualans ENABLE TRIGGER USER; COMMIT"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(dance)).execute(&mut psql).await.unwrap();
-        tap.rest().await;
+        ended(tap).await;
         let events = backlog(&admin, &cursor).await;
         assert!(is_reset(&events), "{past}: {events:?}");
         let dashboard = admin.open("/realtime/dashboard").await.next_json().await;
@@ -204,7 +209,7 @@ async fn a_writer_as_replica_is_told_like_any_other() {
          UPDATE frames SET stok = 2 WHERE id = 1; COMMIT",
     )
     .await;
-    tap.rest().await;
+    ended(tap).await;
     let events = backlog(&admin, &cursor).await;
     assert!(is_reset(&events) && shows_low_frame(&events), "{events:?}");
 }
@@ -236,11 +241,13 @@ async fn every_process_hears_of_it_though_one_looks() {
     let second = tokio::spawn(melati::run(listener, Arc::new(config), app.db.clone(), stop.clone()));
     let admin = app.sign_in("admin1").await;
     let there = format!("http://{address}");
+    let (here, _) = watching(&admin).await;
     let (tap, cursor) = watching(&admin.at(&there)).await;
     app.sql("BEGIN; ALTER TABLE frames DISABLE TRIGGER USER; UPDATE frames SET stok = 2 WHERE id = 1; ALTER TABLE frames ENABLE TRIGGER USER; COMMIT").await;
-    tap.rest().await;
+    ended(tap).await;
     let events = backlog(&admin.at(&there), &cursor).await;
     assert!(is_reset(&events) && shows_low_frame(&events), "{events:?}");
+    ended(here).await;
     assert!(is_reset(&backlog(&admin, &cursor).await), "and so does the first");
     stop.cancel();
     second.await.unwrap().unwrap();
