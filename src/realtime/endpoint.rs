@@ -152,7 +152,7 @@ async fn open(
         return Err(Error::Draining { retry_after_seconds: 5 });
     }
     let header = headers.get("last-event-id").map(HeaderValue::as_bytes);
-    let start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
+    let mut start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
         None => Start::Fresh,
         Some(id) => judge(&app, id).await,
     };
@@ -160,11 +160,13 @@ async fn open(
     let mut live = hub.subscribe(wanted).ok_or(Error::Draining { retry_after_seconds: 1 })?;
     // The feed has not reached the database yet: there is no place to start from.
     let here: Cursor = live.starts_at().parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
-    // The database may have been exchanged since the cursor was judged; `here` is of the one that is read below.
-    let start = match start {
-        Start::Resume(cursor) if cursor.origin != here.origin => judge(&app, cursor.to_string().as_bytes()).await,
-        start => start,
-    };
+    // Between the judgement and the subscription the feed may have restarted: then this is a stream of after it.
+    if let Start::Resume(cursor) = &start
+        && let Some(Err(reason)) = app.live.history().map(|history| history.accepts(cursor, &here.snapshot))
+        && reason != Unusable::Future
+    {
+        start = Start::Reset(reason);
+    }
     let opening = Opening { app: &app, viewer: &viewer, streams, naming };
     let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
     let (body, ticket) = Frames::new(backlog, live).into_body();
