@@ -31,6 +31,8 @@ pub enum Topic {
     KasirDashboard(UserId, BranchId),
     Omset(UserId, BranchId),
     Stock(Branches),
+    /// Sales as orders: which have come, moved, been paid.
+    Orders(Branches),
     Notifications(Branches, Role),
     /// Heartbeats, in shards so that ten thousand connections are not woken in the same instant.
     Heartbeat(u8),
@@ -47,7 +49,7 @@ impl Topic {
             Self::Dashboard(_) | Self::KasirDashboard(..) | Self::Omset(..) | Self::Heartbeat(_) | Self::Rights(_) => {
                 Keeps::Latest
             }
-            Self::Stock(_) | Self::Notifications(..) => Keeps::Ring,
+            Self::Stock(_) | Self::Orders(_) | Self::Notifications(..) => Keeps::Ring,
         }
     }
 
@@ -91,32 +93,59 @@ struct Frame {
     /// The cursors of the tick before and of this tick.
     before: Arc<str>,
     after: Arc<str>,
-    encoded: [OnceLock<Bytes>; 4],
+    encoded: [OnceLock<Chunk>; 4],
 }
 
-/// `event:` is left out for the unnamed streams; `id:` comes last, which the format allows.
-pub fn encode(event: Option<&str>, json: &[u8], id: &str) -> Bytes {
-    let mut out = Vec::with_capacity(json.len() + id.len() + 48);
-    if let Some(event) = event {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(event.as_bytes());
-        out.push(b'\n');
+/// One piece of a stream, already framed as a chunk of HTTP/1.1: `<length in hex>\r\n<payload>\r\n`. Framing once, when it is
+/// encoded, costs nothing each time it is written; who frames for itself takes the payload.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    framed: Bytes,
+    payload_starts: u8,
+}
+
+impl Chunk {
+    fn of(payload: &[&[u8]]) -> Self {
+        let length: usize = payload.iter().map(|part| part.len()).sum();
+        let head = format!("{length:x}\r\n");
+        let mut framed = Vec::with_capacity(head.len() + length + 2);
+        framed.extend_from_slice(head.as_bytes());
+        payload.iter().for_each(|part| framed.extend_from_slice(part));
+        framed.extend_from_slice(b"\r\n");
+        let payload_starts = u8::try_from(head.len()).expect("a length has at most 16 hexadecimal digits");
+        Self { framed: framed.into(), payload_starts }
     }
-    out.extend_from_slice(b"data: ");
-    out.extend_from_slice(json);
-    out.extend_from_slice(b"\nid: ");
-    out.extend_from_slice(id.as_bytes());
-    out.extend_from_slice(b"\n\n");
-    out.into()
+
+    /// One event. `event:` is left out for the unnamed streams; `id:` comes last, which the format allows.
+    pub fn event(name: Option<&str>, json: &[u8], id: &str) -> Self {
+        let data: [&[u8]; 5] = [b"data: ", json, b"\nid: ", id.as_bytes(), b"\n\n"];
+        match name {
+            Some(name) => Self::of(&[b"event: ", name.as_bytes(), b"\n", data[0], data[1], data[2], data[3], data[4]]),
+            None => Self::of(&data),
+        }
+    }
+
+    /// How soon the client may come back once this connection has ended.
+    pub fn retry(after: Duration) -> Self {
+        Self::of(&[b"retry: ", after.as_millis().to_string().as_bytes(), b"\n\n"])
+    }
+
+    pub fn into_framed(self) -> Bytes {
+        self.framed
+    }
+
+    pub fn into_payload(self) -> Bytes {
+        self.framed.slice(usize::from(self.payload_starts)..self.framed.len() - 2)
+    }
 }
 
 impl Frame {
-    fn bytes(&self, naming: Naming, last_of_tick: LastOfTick) -> Bytes {
+    fn chunk(&self, naming: Naming, last_of_tick: LastOfTick) -> Chunk {
         let event = self.message.event;
         let named = naming == Naming::Named || event == HEARTBEAT;
         let id = if last_of_tick == LastOfTick::Yes { &self.after } else { &self.before };
         let slot = usize::from(named) * 2 + usize::from(last_of_tick == LastOfTick::Yes);
-        self.encoded[slot].get_or_init(|| encode(named.then_some(event), &self.message.json, id)).clone()
+        self.encoded[slot].get_or_init(|| Chunk::event(named.then_some(event), &self.message.json, id)).clone()
     }
 }
 
@@ -183,11 +212,25 @@ pub struct Hub {
     /// The same number as `Directory::tick`, for readers that need no lock.
     tick: AtomicU64,
     draining: AtomicBool,
+    lifetimes_wait: AtomicBool,
+}
+
+/// What happens to a stream at the end of its lifetime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetimes {
+    End,
+    /// No stream could be opened in its place: it goes on, and with it the word that its figures are old.
+    WaitForTheDatabase,
 }
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { directory: Mutex::default(), tick: AtomicU64::new(0), draining: AtomicBool::new(false) }
+        Self {
+            directory: Mutex::default(),
+            tick: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+            lifetimes_wait: AtomicBool::new(false),
+        }
     }
 }
 
@@ -282,6 +325,10 @@ impl Hub {
         }
     }
 
+    pub fn let_lifetimes(&self, lifetimes: Lifetimes) {
+        self.lifetimes_wait.store(lifetimes == Lifetimes::WaitForTheDatabase, Ordering::Release);
+    }
+
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
@@ -363,7 +410,7 @@ pub struct Subscription {
     parts: Box<[Part]>,
     cursor: Arc<str>,
     latest: Vec<Message>,
-    ready: VecDeque<Bytes>,
+    ready: VecDeque<Chunk>,
     naming: Naming,
     ends: Ends,
 }
@@ -381,10 +428,12 @@ impl Subscription {
 
     /// The next frames to write; `None` when the stream is over. Ends by itself when drained, when the user's rights may
     /// have changed, at the end of its lifetime, and when the ring has left it behind.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some(bytes) = self.ready.pop_front() {
-            return Poll::Ready(Some(bytes));
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
+        if let Some(chunk) = self.ready.pop_front() {
+            return Poll::Ready(Some(chunk));
         }
+        // most connections are quiet most of the time: the room that a burst took is given back
+        self.ready = VecDeque::new();
         if let Ends::Said = self.ends {
             return Poll::Ready(None);
         }
@@ -394,9 +443,24 @@ impl Subscription {
             Collected::Frames => Poll::Ready(self.ready.pop_front()),
             Collected::End { retry } => {
                 self.ends = Ends::Said;
-                Poll::Ready(Some(Bytes::from(format!("retry: {}\n\n", retry.as_millis()))))
+                Poll::Ready(Some(Chunk::retry(retry)))
             }
         }
+    }
+
+    /// Whether there is no use in waiting for a reader whose socket is full: the ring has left it behind, its rights have
+    /// changed, or we are going away. It resumes by its own cursor.
+    pub fn is_over(&mut self, cx: &Context<'_>) -> bool {
+        // the wakes of what is published let the caller look again
+        self.enrol(cx);
+        let over = |part: &Part| {
+            let inside = lock(&part.channel.inside);
+            match part.channel.topic {
+                Topic::Rights(_) => inside.next() > part.next,
+                topic => topic.keeps() == Keeps::Ring && part.next < inside.first,
+            }
+        };
+        self.hub.is_draining() || self.parts.iter().any(over)
     }
 
     /// Enrols before looking: a frame published between looking and enrolling would be slept through.
@@ -440,18 +504,21 @@ impl Subscription {
         }
         // Stable, so that within a tick the order of the topics holds.
         frames.sort_by_key(|frame| frame.tick);
+        let may_end = !self.hub.lifetimes_wait.load(Ordering::Acquire);
         let mut over = false;
         for (i, frame) in frames.iter().enumerate() {
             let last_of_tick = match frames.get(i + 1) {
                 Some(next) if next.tick == frame.tick => LastOfTick::No,
                 _ => LastOfTick::Yes,
             };
-            self.ready.push_back(frame.bytes(self.naming, last_of_tick));
-            over |= frame.message.event == HEARTBEAT && matches!(self.ends, Ends::At(end) if Instant::now() >= end);
+            self.ready.push_back(frame.chunk(self.naming, last_of_tick));
+            over |= may_end
+                && frame.message.event == HEARTBEAT
+                && matches!(self.ends, Ends::At(end) if Instant::now() >= end);
         }
         if over {
             let retry = jitter(Duration::ZERO, Duration::from_secs(1));
-            self.ready.push_back(Bytes::from(format!("retry: {}\n\n", retry.as_millis())));
+            self.ready.push_back(Chunk::retry(retry));
             self.ends = Ends::Said;
         }
         Collected::Frames

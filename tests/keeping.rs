@@ -242,10 +242,10 @@ async fn every_process_hears_of_it_though_one_looks() {
     let admin = app.sign_in("admin1").await;
     let there = format!("http://{address}");
     let (here, _) = watching(&admin).await;
-    let (tap, cursor) = watching(&admin.at(&there)).await;
+    let (tap, cursor) = watching(&admin.by_way_of(&there)).await;
     app.sql("BEGIN; ALTER TABLE frames DISABLE TRIGGER USER; UPDATE frames SET stok = 2 WHERE id = 1; ALTER TABLE frames ENABLE TRIGGER USER; COMMIT").await;
     ended(tap).await;
-    let events = backlog(&admin.at(&there), &cursor).await;
+    let events = backlog(&admin.by_way_of(&there), &cursor).await;
     assert!(is_reset(&events) && shows_low_frame(&events), "{events:?}");
     ended(here).await;
     assert!(is_reset(&backlog(&admin, &cursor).await), "and so does the first");

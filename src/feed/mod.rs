@@ -78,7 +78,7 @@ pub struct Change {
     pub id: i64,
     /// The row's version: strictly rising per row.
     pub updated_at: OffsetDateTime,
-    /// What the stream says of it, as JSON; only for products and notifications.
+    /// What the stream says of it, as JSON; only for products, orders and notifications.
     pub body: Option<String>,
 }
 
@@ -350,6 +350,22 @@ impl Missed<'_> {
         branch: Option<BranchId>,
     ) -> Result<Vec<Change>, MissedError> {
         let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_PRODUCTS)
+            .bind(self.since.to_pg())
+            .bind(self.until.to_pg())
+            .bind(branch)
+            .bind(MOST_MISSED as i64 + 1)
+            .fetch_all(&mut *connection)
+            .await?;
+        self.complete(connection, rows).await
+    }
+
+    /// The sales and orders of a branch (or of all) that changed in between, each in its latest version.
+    pub async fn orders(
+        &self,
+        connection: &mut PgConnection,
+        branch: Option<BranchId>,
+    ) -> Result<Vec<Change>, MissedError> {
+        let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_ORDERS)
             .bind(self.since.to_pg())
             .bind(self.until.to_pg())
             .bind(branch)

@@ -41,8 +41,21 @@ pub async fn connect(url: &str) -> sqlx::Result<PgPool> {
                 Ok(())
             })
         })
+        // A connection given back in the middle of something (its request was given up) is made whole by a round trip. Over
+        // a cut network that would wait for a quarter of an hour, and hold its place in the pool meanwhile.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                match tokio::time::timeout(ROUND_TRIP, connection.ping()).await {
+                    Ok(outcome) => outcome.map(|()| true),
+                    Err(_) => Ok(false),
+                }
+            })
+        })
         .connect_lazy_with(options))
 }
+
+/// Longer than a statement may take: giving one up must not give up its connection.
+const ROUND_TRIP: Duration = Duration::from_secs(12);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Unmigrated {

@@ -1,27 +1,21 @@
 //! `GET /realtime/…`: from a request to a stream. Subscribe first, then read what was missed up to the tick subscribed
 //! at, then go on with the live frames: no gap, no double.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bytes::Bytes;
-use http_body_util::StreamBody;
 use serde::Deserialize;
 
+use super::frames::Frames;
 use super::notifications::{self, Kind};
-use super::{now, rfc3339, stock};
+use super::{orders, stock};
 use crate::App;
 use crate::feed::{self, Cursor, Missed, MissedError, Snapshot, Unusable};
-use crate::hub::{HEARTBEAT, Message, Naming, Subscription, Topic, Wanted, encode, jitter};
+use crate::hub::{Chunk, HEARTBEAT, Message, Naming, Subscription, Topic, Wanted, jitter};
 use crate::ids::BranchId;
 use crate::refusal::Refusal;
 use crate::scope::{Branches, Role, Viewer};
@@ -34,6 +28,7 @@ pub fn routes() -> Router<App> {
         .route("/realtime/omset-kasir", get(|asked| single(asked, Stream::OmsetKasir)))
         .route("/realtime/notifications", get(|asked| single(asked, Stream::Notifications)))
         .route("/realtime/stock-updates", get(|asked| single(asked, Stream::StockUpdates)))
+        .route("/realtime/orders", get(|asked| single(asked, Stream::Orders)))
         .route("/realtime/stream", get(combined))
 }
 
@@ -43,6 +38,7 @@ enum Stream {
     Dashboard,
     OmsetKasir,
     StockUpdates,
+    Orders,
     Notifications,
 }
 
@@ -52,6 +48,7 @@ impl Stream {
             "dashboard" => Self::Dashboard,
             "omset-kasir" => Self::OmsetKasir,
             "stock-updates" => Self::StockUpdates,
+            "orders" => Self::Orders,
             "notifications" => Self::Notifications,
             _ => return None,
         })
@@ -66,6 +63,7 @@ impl Stream {
             (Self::OmsetKasir, Role::Kasir, Branches::One(branch)) => Topic::Omset(viewer.id, branch),
             (Self::OmsetKasir, ..) => return Err(Refusal::Forbidden),
             (Self::StockUpdates, _, branches) => Topic::Stock(branches),
+            (Self::Orders, _, branches) => Topic::Orders(branches),
             (Self::Notifications, role, branches) => Topic::Notifications(branches, role),
         })
     }
@@ -107,7 +105,7 @@ async fn combined(request: Request) -> Result<Response, Error> {
         let stream = Stream::named(name).ok_or_else(|| {
             Refusal::invalid(
                 "topics",
-                format!("{name:?} bukan nama aliran. Yang ada: dashboard, omset-kasir, stock-updates, notifications."),
+                format!("{name:?} bukan nama aliran. Yang ada: dashboard, omset-kasir, stock-updates, orders, notifications."),
             )
         })?;
         streams.push(stream);
@@ -171,15 +169,18 @@ async fn open(
     }
     let opening = Opening { app: &app, viewer: &viewer, streams, naming };
     let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
-    Ok((
+    let (body, ticket) = Frames::new(backlog, live).into_body();
+    let mut response = (
         [
             (header::CONTENT_TYPE, "text/event-stream"),
             (header::CACHE_CONTROL, "no-cache, no-transform"),
             (header::HeaderName::from_static("x-accel-buffering"), "no"),
         ],
-        Body::new(StreamBody::new(Frames { backlog: backlog.into(), live })),
+        body,
     )
-        .into_response())
+        .into_response();
+    response.extensions_mut().insert(ticket);
+    Ok(response)
 }
 
 /// Whether a cursor can be resumed here.
@@ -213,7 +214,7 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     /// Everything to be said before the live frames.
-    async fn backlog(&self, live: &mut Subscription, here: &Snapshot, start: Start) -> Result<Vec<Bytes>, Error> {
+    async fn backlog(&self, live: &mut Subscription, here: &Snapshot, start: Start) -> Result<Vec<Chunk>, Error> {
         let (missed, start) = match start {
             Start::Resume(cursor) => match self.missed(&cursor.snapshot, here).await {
                 Ok(missed) => (missed, Start::Resume(cursor)),
@@ -230,20 +231,18 @@ impl Opening<'_> {
             Start::Resume(cursor) => cursor.to_string(),
             Start::Fresh | Start::Reset(_) => NOT_YET.to_owned(),
         };
-        let mut out = vec![Bytes::from(format!("retry: {}\n\n", jitter(RETRY_LEAST, RETRY_MOST).as_millis()))];
+        let mut out = vec![Chunk::retry(jitter(RETRY_LEAST, RETRY_MOST))];
         if let Start::Reset(reason) = &start {
             let json = serde_json::json!({ "reason": reason }).to_string();
-            out.push(encode(Some("reset"), json.as_bytes(), NOT_YET));
+            out.push(Chunk::event(Some("reset"), json.as_bytes(), NOT_YET));
         }
         let last = messages.len().saturating_sub(1);
         for (i, Message { event, json }) in messages.iter().enumerate() {
             let event = (self.naming == Naming::Named).then_some(*event);
-            out.push(encode(event, json, if i == last { live.starts_at() } else { &before }));
+            out.push(Chunk::event(event, json, if i == last { live.starts_at() } else { &before }));
         }
         // The first sign of life, at once; and the cursor, also where there was nothing else to say.
-        let time = rfc3339(now());
-        let beat = format!(r#"{{"timestamp":"{time}","fresh":{},"as_of":"{time}"}}"#, self.app.live.is_fresh());
-        out.push(encode(Some(HEARTBEAT), beat.as_bytes(), live.starts_at()));
+        out.push(Chunk::event(Some(HEARTBEAT), self.app.live.pulse().as_bytes(), live.starts_at()));
         Ok(out)
     }
 
@@ -255,12 +254,15 @@ impl Opening<'_> {
         let mut messages = Vec::new();
         let branches = self.viewer.branches();
         let missed = Missed { since, until };
-        if self.wants(Stream::StockUpdates) || self.wants(Stream::Notifications) {
+        if [Stream::StockUpdates, Stream::Orders, Stream::Notifications].iter().any(|stream| self.wants(*stream)) {
             let mut connection = self.app.pool.acquire().await?;
             if self.wants(Stream::StockUpdates) {
                 let changes = missed.products(&mut connection, branches.one()).await?;
                 let changes: Vec<_> = changes.iter().collect();
                 messages.extend(stock::missed(&changes, &self.app.live.days().unwrap_or_default(), branches));
+            }
+            if self.wants(Stream::Orders) {
+                messages.extend(orders::missed(&missed.orders(&mut connection, branches.one()).await?));
             }
             if self.wants(Stream::Notifications) {
                 let changes = missed.notifications(&mut connection, branches.one(), self.viewer.role).await?;
@@ -291,20 +293,3 @@ impl Opening<'_> {
 /// How soon a client comes back after a cut that we did not foresee.
 const RETRY_LEAST: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(3);
-
-/// The body of a stream: the backlog, then the live frames.
-struct Frames {
-    backlog: VecDeque<Bytes>,
-    live: Subscription,
-}
-
-impl futures_core::Stream for Frames {
-    type Item = Result<http_body::Frame<Bytes>, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(bytes) = self.backlog.pop_front() {
-            return Poll::Ready(Some(Ok(http_body::Frame::data(bytes))));
-        }
-        self.live.poll_next(cx).map(|frame| frame.map(|bytes| Ok(http_body::Frame::data(bytes))))
-    }
-}

@@ -14,13 +14,15 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::{Cursor, Feed, FeedError, History, Table, Tick};
-use crate::hub::{HEARTBEAT, HEARTBEAT_SHARDS, Hub, Message, Topic};
+use crate::hub::{HEARTBEAT, HEARTBEAT_SHARDS, Hub, Lifetimes, Message, Topic};
 use crate::ids::{BranchId, UserId};
 use crate::omset::{self, Days};
 
 pub mod dashboard;
 pub mod endpoint;
+pub mod frames;
 mod notifications;
+mod orders;
 mod stock;
 
 fn now() -> OffsetDateTime {
@@ -133,19 +135,22 @@ impl Live {
         }
         drop(freshness);
         if changed {
+            let lifetimes = if fresh { Lifetimes::End } else { Lifetimes::WaitForTheDatabase };
+            self.shared.hub.let_lifetimes(lifetimes);
             // a client must not wait for its next heartbeat to learn that its figures are old, or current again
             (0..HEARTBEAT_SHARDS).for_each(|shard| self.beat(shard));
         }
     }
 
+    /// What a heartbeat says now.
+    fn pulse(&self) -> String {
+        let (timestamp, fresh, as_of) = (rfc3339(now()), self.is_fresh(), rfc3339(self.as_of()));
+        format!(r#"{{"timestamp":"{timestamp}","fresh":{fresh},"as_of":"{as_of}"}}"#)
+    }
+
     fn beat(&self, shard: u8) {
-        let json = format!(
-            r#"{{"timestamp":"{}","fresh":{},"as_of":"{}"}}"#,
-            rfc3339(now()),
-            self.is_fresh(),
-            rfc3339(self.as_of())
-        );
-        self.shared.hub.say(vec![(Topic::Heartbeat(shard), Message { event: HEARTBEAT, json: json.into() })]);
+        let message = Message { event: HEARTBEAT, json: self.pulse().into() };
+        self.shared.hub.say(vec![(Topic::Heartbeat(shard), message)]);
     }
 }
 
@@ -165,6 +170,13 @@ pub async fn heartbeats(live: Live, period: Duration, stop: CancellationToken) {
 /// Even when nothing is written the figures are read again this often: a branch's day ends without a write, and a clock
 /// may step.
 const REREAD: Duration = Duration::from_secs(60);
+
+/// A tick that takes longer is not waited for in silence: the screens are told that their figures are old.
+const STALE_AFTER: Duration = Duration::from_secs(2);
+
+/// A tick that takes longer than this has lost its connection (a cut network says nothing). All of it, not only the poll:
+/// its other statements wait on the same connection.
+const TICK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long to wait before the database is tried again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -193,14 +205,15 @@ pub async fn pump(live: Live, database: PgConnectOptions, poll_interval: Duratio
 }
 
 async fn pump_until_error(live: &Live, database: &PgConnectOptions, poll_interval: Duration) -> FeedError {
-    match Pump::connect(live, database).await {
+    let connected = tokio::time::timeout(TICK_TIMEOUT, Pump::connect(live, database)).await;
+    match connected.unwrap_or_else(|late| Err(late.into())) {
         Ok(mut pump) => {
             tracing::info!(cursor = %live.cursor(), "the feed stands");
             let mut ticks = tokio::time::interval(poll_interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                if let Err(error) = pump.tick().await {
+                if let Err(error) = pump.tick_in_time().await {
                     return error;
                 }
             }
@@ -235,20 +248,31 @@ impl<'a> Pump<'a> {
             tracing::warn!(?reason, why, "this does not continue what was told before: every stream starts afresh");
             hub.restart_at(&pump.feed.cursor().to_string());
         }
-        live.set_fresh(true);
         Ok(pump)
     }
 
+    async fn tick_in_time(&mut self) -> Result<(), FeedError> {
+        let live = self.live;
+        let mut tick = std::pin::pin!(self.tick());
+        match tokio::time::timeout(STALE_AFTER, tick.as_mut()).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                live.set_fresh(false);
+                tokio::time::timeout(TICK_TIMEOUT - STALE_AFTER, tick).await?
+            }
+        }
+    }
+
     async fn tick(&mut self) -> Result<(), FeedError> {
-        let tick = self.feed.poll().await?;
-        self.live.set_fresh(true);
-        if let Some(tick) = tick {
+        if let Some(tick) = self.feed.poll().await? {
             self.tell(tick).await?;
         }
         if Instant::now() >= self.reread_at {
             self.reread().await?;
         }
         self.answer_newcomers();
+        // only now: what was missed while the database was away has been told
+        self.live.set_fresh(true);
         self.live.shared.polls.send_modify(|count| *count += 1);
         Ok(())
     }
@@ -267,6 +291,7 @@ impl<'a> Pump<'a> {
         let touched: Vec<BranchId> = touched.into_iter().collect();
         let days = self.days_with(&touched).await?;
         messages.extend(stock::tick(&tick.changes, &days));
+        messages.extend(orders::tick(&tick.changes));
         messages.extend(notifications::tick(&tick.changes, &days));
         if !touched.is_empty() {
             messages.extend(self.state_news(&days));

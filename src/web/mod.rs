@@ -1,10 +1,12 @@
 //! HTTP: the routes as a table of contents, and the layers every answer passes through.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, map_response};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
@@ -15,6 +17,7 @@ use crate::App;
 pub mod accept;
 pub mod assets;
 pub mod error;
+pub mod handoff;
 mod health;
 mod home;
 pub mod page;
@@ -48,6 +51,7 @@ pub fn routes(app: App) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_BODY_BYTES))
         .layer(CsrfLayer::new())
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn(patience))
         .layer(from_fn(error::dress))
         .layer(CompressionLayer::new())
         .layer(map_response(harden))
@@ -55,12 +59,19 @@ pub fn routes(app: App) -> Router {
         .layer(from_fn(number_request))
 }
 
-/// What a person reads out when something broke, and what the log knows the request by.
-#[derive(Debug, Clone)]
-pub struct RequestId(String);
+/// Until an answer begins. Statements and waits for a connection have shorter limits of their own, and Postgres keeps them;
+/// this one holds when the way to Postgres is cut in the middle of a statement, which no one else notices.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn patience(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(PATIENCE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Error::Draining { retry_after_seconds: 2 }.into_response(),
+    }
+}
 
 async fn number_request(mut request: Request, next: Next) -> Response {
-    let id = RequestId(page::short_code());
+    let id = error::RequestId(page::short_code());
     let header = HeaderValue::from_str(&id.0).expect("letters, digits and a dash");
     request.extensions_mut().insert(id);
     let mut response = next.run(request).await;
@@ -70,7 +81,7 @@ async fn number_request(mut request: Request, next: Next) -> Response {
 
 /// The path without its query: a search may hold a patient's name.
 fn span(request: &Request) -> tracing::Span {
-    let id = request.extensions().get::<RequestId>().map(|id| id.0.as_str()).unwrap_or_default();
+    let id = request.extensions().get::<error::RequestId>().map(|id| id.0.as_str()).unwrap_or_default();
     tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
 }
 

@@ -1,5 +1,5 @@
 //! A fresh database for each test: a copy of one that was migrated once. The server is the embedded one, started once a test
-//! binary in cargo's scratch folder; it ends with the binary, by the parent-death signal.
+//! binary in the system's scratch folder; it ends with the binary, by the parent-death signal.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -25,6 +25,20 @@ pub async fn psql(pool: &PgPool) -> PgConnection {
     pool.connect_options().as_ref().clone().application_name("psql").connect().await.unwrap()
 }
 
+/// The same database for another program.
+pub fn url(pool: &PgPool) -> String {
+    let options = pool.connect_options();
+    let name = options.get_database().expect("a test's database has a name");
+    started().url().replace("/melati?", &format!("/{name}?"))
+}
+
+/// Where that server listens.
+pub fn socket() -> PathBuf {
+    let url = started().url();
+    let (_, dir) = url.split_once("?host=").expect("it listens on a socket");
+    PathBuf::from(dir).join(".s.PGSQL.5432")
+}
+
 async fn template() -> &'static str {
     static TEMPLATE: OnceCell<String> = OnceCell::const_new();
     TEMPLATE
@@ -40,19 +54,24 @@ async fn template() -> &'static str {
 }
 
 fn server() -> PgConnectOptions {
+    started().url().parse().unwrap()
+}
+
+fn started() -> &'static Embedded {
     static SERVER: OnceLock<Embedded> = OnceLock::new();
     let start = || {
-        // one directory a test binary: they may run side by side
+        // One directory a test binary: they may run side by side. Not below target/: started by root, Postgres runs as
+        // somebody else, who may not be let into the checkout.
         let binary = std::env::current_exe().unwrap();
         let name = binary.file_name().unwrap().to_string_lossy().into_owned();
-        let data_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let data_dir = std::env::temp_dir().join(format!("melati-{}", rustix::process::getuid().as_raw())).join(name);
         let _ = std::fs::remove_dir_all(&data_dir);
         // these databases are thrown away: durability is tested in tests/embedded.rs, with the settings of the product
         let pg_set = ["fsync=off", "max_prepared_transactions=20", "max_connections=200"].map(String::from).to_vec();
         Embedded::start(&Database { data_dir, pg_set, ..Database::default() }).expect("an embedded Postgres")
     };
     // Starting it blocks, and one thread starts it while the others wait.
-    SERVER.get_or_init(start).url().parse().unwrap()
+    SERVER.get_or_init(start)
 }
 
 /// One at a time: a database that is being copied cannot be copied by another.
