@@ -13,7 +13,7 @@
 //!   fire for logical replication and for tools that set the role. A plain `ENABLE TRIGGER` takes that away again; that is
 //!   seen as above, and mended.
 //!
-//! Each look costs about a millisecond whatever the size of the tables, because it reads only catalogs and the ends of indexes.
+//! Each look costs some milliseconds whatever the size of the tables, because it reads only catalogs and the ends of indexes.
 //! Comparing each row's `xmin` with its stamp was turned down: a savepoint makes them differ in honest rows, deletes leave no
 //! row to compare, and it reads every table whole.
 //!
