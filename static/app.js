@@ -18,13 +18,15 @@ bindForms();
 bindMenus();
 bindSteppers();
 
-const { userId, branchId, cursor, topics, heartbeatSeconds } = document.body.dataset;
+const { userId, role, branchId, cursor, topics, heartbeatSeconds } = document.body.dataset;
 if (userId) startLive();
 
 function startLive() {
   const scope = `${userId}:${branchId || "all"}`;
   const wanted = (topics ?? "").split(" ");
-  const manager = new RealtimeManager({ scope, cursor, heartbeatMs: 1000 * (Number(heartbeatSeconds) || 15) });
+  // A super admin's page goes on with the branch it shows, whatever is chosen in another tab meanwhile.
+  const branch = role === "super_admin" ? branchId || "semua" : null;
+  const manager = new RealtimeManager({ scope, branch, cursor, heartbeatMs: 1000 * (Number(heartbeatSeconds) || 15) });
   window.RealtimeManager = manager; // as the old app had it, for its pages and for the console
 
   const showState = (topic) => ({
@@ -40,7 +42,7 @@ function startLive() {
   manager.onStatus(showStatus);
   bindRetry(manager);
   bindDirty();
-  bindRenewal(manager, scope);
+  bindRenewal(manager, userId);
   manager.start();
 
   const till = document.querySelector("[data-sale]");

@@ -12,7 +12,7 @@ export function bindForms() {
   });
   // Ordinary forms, too, are sent once.
   document.addEventListener("submit", (event) => {
-    if (event.defaultPrevented || event.target.method !== "post") return;
+    if (event.defaultPrevented || event.target.method !== "post" || event.target.matches("[data-read-all]")) return;
     if (event.target.dataset.sent !== undefined) event.preventDefault();
     event.target.dataset.sent = "";
   });
@@ -35,10 +35,7 @@ async function send(form, submitter) {
       location.assign(answer.redirect);
       return;
     }
-    form.dispatchEvent(new CustomEvent("melati:done", { bubbles: true, detail: answer }));
     if (answer.message) toast({ type: "done", title: answer.message, tone: "success", icon: "check" });
-    if (!answer.redirect && form.dataset.enhance === "reset") form.reset();
-    form.closest("[data-closes]")?.setAttribute("hidden", "");
   } finally {
     setBusy(form, submitter, false);
   }

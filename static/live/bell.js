@@ -47,6 +47,7 @@ function receive(notice) {
     const row = makeRow(list, { ...notice, time: clockTime(new Date(notice.timestamp)), href }, tone, icon);
     if (row) markNew(row);
   }
+  if (notice.snapshot) return; // told again after a reset: no news
   showUnread(unreadNow() + 1);
   toast({ type: notice.type, title: notice.title, detail: notice.message, tone, icon, href });
 }

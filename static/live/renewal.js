@@ -1,25 +1,25 @@
 // When the page itself is no longer the right one: the server could not resume its cursor (reset), the session ended, or
-// another tab signed in as someone else or chose another branch. Whoever is typing is asked; everyone else is brought up to date.
+// another tab signed in as someone else. Whoever is typing is asked; everyone else is brought up to date.
 
-const SCOPE_KEY = "melati:scope";
+const USER_KEY = "melati:user";
 const RELOAD_KEY = "melati:reloaded-at";
 const RELOAD_EVERY_MS = 30_000; // a server that resets at every turn must not spin the page
 
-export function bindRenewal(manager, scope) {
+export function bindRenewal(manager, userId) {
   manager.onReset(() => {
     if (document.querySelector("[data-sale]")) return; // the sales page asks for its products again by itself
     renew("Ada data baru.", "Muat ulang", () => location.reload());
   });
   manager.onSignedOut(() => renew("Sesi Anda sudah berakhir.", "Masuk lagi", () => location.assign("/login?sesi=berakhir")));
 
-  const changed = () => renew("Anda sudah berganti akun atau cabang di tab lain.", "Muat ulang", () => location.reload());
+  const changed = () => renew("Ada yang masuk dengan akun lain di tab lain.", "Muat ulang", () => location.reload());
   try {
-    localStorage.setItem(SCOPE_KEY, scope);
+    localStorage.setItem(USER_KEY, userId);
   } catch {
     return; // no storage, no tidings from other tabs
   }
   addEventListener("storage", (event) => {
-    if (event.key === SCOPE_KEY && event.newValue && event.newValue !== scope) changed();
+    if (event.key === USER_KEY && event.newValue && event.newValue !== userId) changed();
   });
 }
 

@@ -32,11 +32,12 @@ export class Leader {
   #retrying = 0;
   #ticking = 0;
 
-  constructor({ name, heartbeatMs, send }) {
+  constructor({ name, heartbeatMs, branch, send }) {
     this.name = name;
     this.heartbeatMs = heartbeatMs;
+    this.branch = branch;
     this.send = (message) => send({ ...message, leader: name, number: ++this.#number });
-    this.main = new Stream(heartbeatMs, {
+    this.main = new Stream({ heartbeatMs, branch }, {
       event: (topic, data, id) => this.#event(topic, data, id),
       heartbeat: (id) => {
         this.#log.mark(id);
@@ -165,7 +166,7 @@ export class Leader {
   }
 
   #status() {
-    return { up: this.main.isUp, heardAt: this.main.lastHeardAt, tabs: [...this.#tabs.keys()] };
+    return { up: this.main.isUp, fresh: this.main.isFresh, heardAt: this.main.freshAt, tabs: [...this.#tabs.keys()] };
   }
 
   #tellStatus() {
@@ -204,7 +205,7 @@ export class Leader {
     if (this.#catchUp || !this.#catchUps.length || !this.main.isUp) return;
     const job = this.#catchUps.shift();
     this.#catchUp = job;
-    const source = new EventSource(streamUrl(job.topics, job.cursor));
+    const source = new EventSource(streamUrl(job.topics, job.cursor, this.branch));
     job.close = () => {
       clearTimeout(job.timer);
       source.onerror = null;

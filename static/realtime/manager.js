@@ -36,7 +36,7 @@ export class RealtimeManager {
   #pauseTimer = 0;
   #askTimer = 0;
   #statusTimer = 0;
-  #up = false;
+  #up = false;                    // the connection is, and its server hears the database
   #dataAt = Date.now();
   #deadSince = Date.now();
   #status = { is: "connecting", dataAt: Date.now(), isLong: false };
@@ -46,8 +46,9 @@ export class RealtimeManager {
   #versions = new Versions();
   #notices = new Seen();
 
-  constructor({ scope, cursor, heartbeatMs }) {
+  constructor({ scope, branch, cursor, heartbeatMs }) {
     this.scope = `melati:${scope}`;
+    this.branch = branch;
     this.pageCursor = cursor || null;
     this.heartbeatMs = heartbeatMs;
     this.silenceMs = silenceLimit(heartbeatMs);
@@ -143,6 +144,7 @@ export class RealtimeManager {
     this.#leader = new Leader({
       name: `${this.#tab}.${Date.now().toString(36)}`,
       heartbeatMs: this.heartbeatMs,
+      branch: this.branch,
       send: (message) => {
         this.#channel.post(message);
         this.#receive(message);
@@ -301,8 +303,8 @@ export class RealtimeManager {
 
   // ---- is it live? ----
 
-  #hearStatus({ up, heardAt }) {
-    this.#up = up;
+  #hearStatus({ up, fresh, heardAt }) {
+    this.#up = up && fresh;
     this.#dataAt = Math.max(this.#dataAt, heardAt);
     this.#judge();
   }

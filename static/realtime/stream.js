@@ -9,8 +9,10 @@ const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 30_000;
 export const EVENTS = ["dashboard", "omset-kasir", "notifications", "stock-updates", "reset"];
 
-export function streamUrl(topics, cursor) {
+/** branch: a super admin's, "semua" for all; null for everyone else. */
+export function streamUrl(topics, cursor, branch) {
   const query = new URLSearchParams({ topics: [...topics].sort().join(",") });
+  if (branch) query.set("branch", branch);
   if (cursor) query.set("last_event_id", cursor);
   return `/realtime/stream?${query}`;
 }
@@ -24,13 +26,16 @@ export class Stream {
   #topics = [];
 
   /** on: {event(name, data, id), heartbeat(id), up(), down(), signedOut()} */
-  constructor(heartbeatMs, on) {
+  constructor({ heartbeatMs, branch }, on) {
     this.on = on;
+    this.branch = branch;
     this.silenceMs = silenceLimit(heartbeatMs);
     this.isUp = false;
     this.isClosed = true;
     this.lastId = null;
     this.lastHeardAt = 0;
+    this.freshAt = 0;      // when the figures were last known to be the database's
+    this.isFresh = true;
   }
 
   /** Opens, or reopens with other topics, from `cursor`. */
@@ -60,7 +65,7 @@ export class Stream {
     clearTimeout(this.#retryTimer);
     this.#brokenSinceOpen = false;
     this.isClosed = false;
-    const source = new EventSource(streamUrl(this.#topics, this.lastId));
+    const source = new EventSource(streamUrl(this.#topics, this.lastId, this.branch));
     this.#source = source;
     source.onopen = () => {
       this.#brokenSinceOpen = false;
@@ -69,6 +74,7 @@ export class Stream {
     };
     source.onerror = () => this.#failed();
     source.addEventListener("heartbeat", (event) => {
+      this.isFresh = isFresh(event.data);
       this.#remember(event);
       this.on.heartbeat(this.lastId);
     });
@@ -90,6 +96,7 @@ export class Stream {
 
   #heard() {
     this.lastHeardAt = Date.now();
+    if (this.isFresh) this.freshAt = this.lastHeardAt;
     this.#watch();
   }
 
@@ -124,7 +131,7 @@ export class Stream {
     this.#retryTimer = setTimeout(() => this.#connect(), wait + 10_000); // should the question itself get lost
     const pending = this.#retryTimer;
     try {
-      const answer = await fetch(streamUrl(this.#topics, this.lastId), {
+      const answer = await fetch(streamUrl(this.#topics, this.lastId, this.branch), {
         headers: { Accept: "text/event-stream" }, cache: "no-store", redirect: "manual", signal: question.signal,
       });
       if (answer.status === 401 || answer.type === "opaqueredirect") {
@@ -174,6 +181,15 @@ export class Stream {
     if (!this.isUp) return;
     this.isUp = false;
     this.on.down();
+  }
+}
+
+/** The stream lives while the database is away, and its heartbeats say so: {"fresh": false}. */
+function isFresh(data) {
+  try {
+    return JSON.parse(data).fresh !== false;
+  } catch {
+    return true;
   }
 }
 

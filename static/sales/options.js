@@ -1,6 +1,8 @@
 // A combobox over a listbox: the focus stays in the field, the arrows move the chosen option, Enter takes it.
 
 export class Options {
+  #isMoved = false; // the choice was made with the arrows: slower results must not take it back
+
   constructor(field, list, { take }) {
     this.field = field;
     this.list = list;
@@ -21,13 +23,16 @@ export class Options {
     return this.list.querySelector("[role=option][aria-selected=true]");
   }
 
-  /** Shows these rows; the first that can be taken is chosen. */
+  /** Shows these rows (each with its data-key); the first that can be taken is chosen, unless another was chosen by hand. */
   show(rows) {
+    const chosenKey = this.#isMoved ? this.chosen?.dataset.key : undefined;
+    const kept = chosenKey === undefined ? null : rows.find((row) => row.dataset.key === chosenKey);
+    this.#isMoved = Boolean(kept);
     rows.forEach((row, index) => (row.id = `${this.list.id}-${index}`));
     this.list.replaceChildren(...rows);
     this.list.hidden = rows.length === 0;
     this.field.setAttribute("aria-expanded", String(rows.length > 0));
-    this.choose(rows.find((row) => row.getAttribute("aria-disabled") !== "true") ?? null);
+    this.choose(kept ?? rows.find((row) => row.getAttribute("aria-disabled") !== "true") ?? null);
   }
 
   choose(row) {
@@ -43,6 +48,7 @@ export class Options {
     const at = rows.indexOf(this.chosen);
     const next = rows[Math.min(rows.length - 1, Math.max(0, at + by))];
     this.choose(next);
+    this.#isMoved = true;
     next.scrollIntoView({ block: "nearest" });
   }
 }

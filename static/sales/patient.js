@@ -11,9 +11,11 @@ export class PatientPicker {
   #found = [];
   #asked = 0;
 
-  constructor(till, { changed }) {
+  /** changed(patient); done(): the cashier has chosen, and goes on to the goods. */
+  constructor(till, { changed, done }) {
     this.panel = till.querySelector("[data-patient]");
     this.changed = changed;
+    this.done = done;
     this.patient = null;
     this.field = this.#part("#pasien");
     this.form = this.#part("[data-patient-form]");
@@ -85,6 +87,7 @@ export class PatientPicker {
     this.options.show(patients.map((patient, index) => {
       const row = this.template.content.firstElementChild.cloneNode(true);
       row.dataset.index = index;
+      row.dataset.key = patient.id;
       row.querySelector(".name").textContent = patient.nama_pasien;
       row.querySelector("[data-patient-row-detail]").textContent = [patient.no_telepon, patient.no_bpjs].filter(Boolean).join(" · ");
       row.querySelector(".tagged").textContent = patient.service_type;
@@ -100,6 +103,7 @@ export class PatientPicker {
     this.field.value = "";
     this.#show([], "");
     this.choose(patient);
+    this.done();
   }
 
   #openForm() {
@@ -141,6 +145,7 @@ export class PatientPicker {
     this.field.value = "";
     this.#show([], "");
     this.choose(answer.pasien);
+    this.done();
   }
 
   #refuse(message) {

@@ -66,15 +66,18 @@ export class Picker {
     if (this.#shown === query && keys) this.#show(keys, cari);
   }
 
-  /** A code from the scanner: added at once, or looked for by hand. */
-  async scan(code) {
-    const product = await this.#byCode(code);
+  /**
+   * A code from the scanner: added at once, or looked for by hand. Scanned into the search field, `whole` is all it said:
+   * a hiccup may have made the code's beginning look typed, or something typed before may stand in front of it.
+   */
+  async scan(code, whole) {
+    const product = (await this.#byCode(whole)) ?? (whole === code ? null : await this.#byCode(code));
     if (product) {
       this.#tryAdd(product);
       return;
     }
-    this.field.value = code;
-    this.#refuse(`Kode ${code} tidak ketemu.`);
+    this.field.value = whole;
+    this.#refuse(`Kode ${whole} tidak ketemu.`);
     this.search();
   }
 
@@ -162,6 +165,7 @@ export class Picker {
 
   #makeRow(product, cari) {
     const row = this.template.content.firstElementChild.cloneNode(true);
+    row.dataset.key = keyOf(product);
     row.dataset.product = keyOf(product); // live/stock.js keeps its chip and price
     setIcon(row.querySelector("use"), ICONS[product.product_type]);
     markMatch(row.querySelector(".name"), product.product_name, cari);

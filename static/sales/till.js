@@ -25,6 +25,7 @@ class Till {
   #asking = null;        // the AbortController of the quote under way
   #quoted = null;        // resolves when the newest quote is here
   #isSaving = false;
+  #isSold = false;
   #live = new Map();     // key → stock as last heard, for lines whose product the picker has not seen
 
   constructor(main) {
@@ -37,7 +38,10 @@ class Till {
 
     this.payment = new Payment(main);
     this.cart = new Cart(main, { changed: () => this.#changed(), stockOf: (key, quoted) => this.#stockOf(key, quoted) });
-    this.patients = new PatientPicker(main, { changed: () => this.#patientChanged() });
+    this.patients = new PatientPicker(main, {
+      changed: () => this.#patientChanged(),
+      done: () => this.picker.field.focus(),
+    });
     this.picker = new Picker(main, {
       add: (product) => this.cart.add(keyOf(product), product),
       patientService: () => this.patients.patient?.service_type ?? null,
@@ -48,7 +52,7 @@ class Till {
     }
     this.cart.show();
 
-    bindScanner((code) => this.picker.scan(code));
+    bindScanner((code, field, whole) => this.picker.scan(code, field === this.picker.field ? whole.trim() : code));
     document.addEventListener("keydown", (event) => this.#key(event));
     this.payment.form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -108,11 +112,12 @@ class Till {
       if (answer.error) this.#refused(answer.error);
       else this.#sold(answer);
     } finally {
-      this.#setSaving(false);
+      if (!this.#isSold) this.#setSaving(false);
     }
   }
 
   #sold({ redirect }) {
+    this.#isSold = true; // the next page is on its way: another press sends nothing
     keepDraft(this.draftKey, null);
     // "Back" may bring this page again as it was, with a cart that is sold.
     addEventListener("pageshow", (event) => event.persisted && location.reload());
