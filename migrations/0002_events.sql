@@ -20,7 +20,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION rupiah(amount bigint) RETURNS text LANGUAGE sql IMMUTABLE AS
-$$ SELECT 'Rp ' || reverse(regexp_replace(reverse(amount::text), '(\d{3})(?=\d)', '\1.', 'g')) $$;
+$$ SELECT 'Rp' || chr(160) || reverse(regexp_replace(reverse(amount::text), '(\d{3})(?=\d)', '\1.', 'g')) $$;
 
 -- Stock: one movement a change, one alert a crossing. TG_ARGV[0] is the product type.
 CREATE FUNCTION stock_changed() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -10,12 +10,14 @@ import { bindDirty, bindRenewal } from "./live/renewal.js";
 import { updateStock } from "./live/stock.js";
 import { bindForms } from "./forms/enhance.js";
 import { bindMenus } from "./forms/menus.js";
+import { bindPrint } from "./forms/print.js";
 import { bindSteppers } from "./forms/steppers.js";
 import { bindTheme } from "./forms/theme.js";
 
 bindTheme();
 bindForms();
 bindMenus();
+bindPrint();
 bindSteppers();
 
 const { userId, role, branchId, cursor, topics, heartbeatSeconds } = document.body.dataset;

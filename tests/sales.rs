@@ -1,12 +1,15 @@
 //! Stories of selling, over a real Postgres: what is sold leaves the shelf once, and the money adds up.
-#![allow(clippy::unwrap_used)] // what cannot be unwrapped here has failed the test
+
+#![allow(clippy::unwrap_used)] // a helper of a test may fail it
 
 mod common;
 
 use common::db::fresh_database;
 use melati::ids::{BranchId, PatientId, ProductId, SaleId, UserId};
 use melati::money::Rupiah;
+use melati::orders::sql::Shown;
 use melati::orders::{self, WorkStatus};
+use melati::patients::{self, PatientForm};
 use melati::refusal::{Outcome, Refusal};
 use melati::sales::sql::{self, Filter};
 use melati::sales::{Item, Metode, NewSale, Payment, PaymentStatus, Sold, TransactionStatus};
@@ -39,6 +42,7 @@ async fn shop() -> Shop {
              (1, 'Rina', 'rina@melati.test', '-', 'kasir', 1), (2, 'Made', 'made@melati.test', '-', 'kasir', 2);
          INSERT INTO pasiens (id, branch_id, nama_pasien, service_type) VALUES
              (1, 1, 'Siti Rahmawati', 'BPJS II'), (2, 1, 'Budi 100%', 'UMUM'), (3, 2, 'Wayan', 'UMUM');
+         ALTER TABLE pasiens ALTER id RESTART WITH 1000;
          INSERT INTO frames (id, branch_id, kode_frame, merk_frame, jenis_frame, harga_jual_frame, stok) VALUES
              (12, 1, 'FR000412', 'Sendja Oval', 'Umum', 685000, 1),
              (13, 1, 'FR000388', 'Sendja Kotak', 'BPJS II', 240000, 10),
@@ -456,4 +460,212 @@ async fn the_picker_finds_names_and_codes_of_the_branch() {
     assert_eq!(search("kain", Some(ProductType::Aksesoris)).await, ["Aksesoris:1"]);
     assert_eq!(search("_", None).await, Vec::<String>::new());
     assert_eq!(search("", None).await.len(), 5);
+}
+
+#[tokio::test]
+async fn the_board_shows_what_waits_and_what_was_taken_today() {
+    use WorkStatus::*;
+    let shop = shop().await;
+    let mut orders = Vec::new();
+    for _ in 0..4 {
+        let sale = NewSale { payment: Some(cash(15_000)), ..cart(BUDI_UMUM, &[aksesori(1, 1)]) };
+        orders.push(shop.sell(sale).await.unwrap().id);
+    }
+    let owing = shop.sell(cart(BUDI_UMUM, &[lensa(1, 1), aksesori(1, 2)])).await.unwrap().id;
+    for &id in &orders[1..3] {
+        for (from, to) in [(Waiting, Doing), (Doing, Ready), (Ready, Taken)] {
+            orders::sql::advance(&shop.db, &shop.rina, id, from, to).await.unwrap();
+        }
+    }
+    sqlx::query("UPDATE penjualans SET diambil_at = now() - interval '30 hours' WHERE id = $1")
+        .bind(orders[1])
+        .execute(&shop.db)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE penjualans SET created_at = now() - interval '4 days' WHERE id = $1")
+        .bind(orders[3])
+        .execute(&shop.db)
+        .await
+        .unwrap();
+
+    let board = async |viewer: &Viewer, shown| {
+        let tickets = orders::sql::board(&shop.db, viewer, shown).await.unwrap();
+        tickets.into_iter().map(|ticket| (ticket.id, ticket.status_pengerjaan, ticket.in_lane)).collect::<Vec<_>>()
+    };
+    let all = board(&shop.rina, Shown::All).await;
+    let lane = |status| all.iter().filter(|t| t.1 == status).map(|t| (t.0, t.2)).collect::<Vec<_>>();
+    assert_eq!(lane(Waiting), [(orders[3], 3), (orders[0], 3), (owing, 3)], "who waits longest comes first");
+    assert_eq!(lane(Taken), [(orders[2], 1)], "yesterday's is gone");
+    assert_eq!(board(&shop.rina, Shown::Unpaid).await, [(owing, Waiting, 1)]);
+    assert_eq!(board(&shop.rina, Shown::Old).await, [(orders[3], Waiting, 1)]);
+    assert_eq!(board(&shop.made, Shown::All).await, []);
+    let cards = orders::sql::board(&shop.db, &shop.rina, Shown::Unpaid).await.unwrap();
+    assert_eq!(cards[0].isi, "Lentera - Single Vision, Kain lap");
+}
+
+#[tokio::test]
+async fn patients_are_registered_and_found_in_their_branch() {
+    let shop = shop().await;
+    let form = PatientForm {
+        nama_pasien: "Dewi Kartika".into(),
+        no_telepon: "0812-3456 7890".into(),
+        service_type: "BPJS III".into(),
+        no_bpjs: "0001447822903".into(),
+        od_sph: "-2.25".into(),
+        od_cyl: "-0.50".into(),
+        od_axis: "90".into(),
+        os_add: "1.5".into(),
+        pd: "62.5".into(),
+        ..PatientForm::default()
+    };
+    let id = patients::sql::add(&shop.db, KEMANG, &form.read().unwrap()).await.unwrap();
+    let dewi = patients::sql::find(&shop.db, KEMANG, id).await.unwrap();
+    assert_eq!(dewi.resep.to_string(), "OD −2,25 / −0,50 × 90 · OS 0,00 add +1,50 · PD 62,5");
+    assert!(matches!(patients::sql::find(&shop.db, UBUD, id).await, Err(Refusal::NotFound)));
+
+    let search = async |branch, cari: &str| {
+        let found = patients::sql::search(&shop.db, branch, cari).await.unwrap();
+        found.into_iter().map(|patient| patient.nama_pasien).collect::<Vec<_>>()
+    };
+    for cari in ["kartika", "dewi kar", "081234567890", "3456 7890", "0001 4478 2290 3"] {
+        assert_eq!(search(KEMANG, cari).await, ["Dewi Kartika"], "{cari}");
+    }
+    assert_eq!(search(KEMANG, "").await, ["Dewi Kartika", "Budi 100%", "Siti Rahmawati"], "the newest first");
+    assert_eq!(search(UBUD, "dewi").await, Vec::<String>::new());
+}
+
+mod over_http {
+    //! The same through the pages: what a browser sends and reads.
+
+    use reqwest::StatusCode;
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use crate::common::app::{Person, TestApp};
+
+    async fn send(person: &Person, path: &str, body: &Value) -> (StatusCode, Value) {
+        let answer = person.post(path).header("accept", "application/json").json(body).send().await.unwrap();
+        (answer.status(), answer.json().await.unwrap())
+    }
+
+    async fn press(person: &Person, path: &str, form: &[(&str, &str)]) -> (StatusCode, Value) {
+        let answer = person.post(path).header("accept", "application/json").form(form).send().await.unwrap();
+        (answer.status(), answer.json().await.unwrap())
+    }
+
+    fn a_sale() -> Value {
+        json!({
+            "client_ref": Uuid::new_v4(), "pasien_id": 1, "metode": "tunai", "jumlah": 465_000, "diterima": 500_000,
+            "items": [{ "product_type": "Frame", "product_id": 1, "quantity": 1 }],
+        })
+    }
+
+    #[tokio::test]
+    async fn a_sale_from_quote_to_receipt() {
+        let app = TestApp::start().await;
+        let rina = app.sign_in("kasir1").await;
+
+        let (status, quote) = send(&rina, "/penjualan/hitung", &a_sale()).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(
+            quote,
+            json!({
+                "lines": [{
+                    "product_type": "Frame", "product_id": 1, "nama": "Sendja Oval - Umum", "quantity": 1, "price": 685_000,
+                    "price_bpjs": 220_000, "subtotal": 685_000, "naik_kelas": true, "stok": 20,
+                }],
+                "total": 685_000, "omset_bpjs": 220_000, "omset_umum": 465_000, "transaction_status": "Naik Kelas",
+            })
+        );
+
+        let sale = a_sale();
+        let (status, sold) = send(&rina, "/penjualan", &sale).await;
+        assert_eq!(status, StatusCode::CREATED, "{sold}");
+        assert_eq!(
+            send(&rina, "/penjualan", &sale).await,
+            (StatusCode::OK, sold.clone()),
+            "sent again, answered again"
+        );
+
+        let path = sold["redirect"].as_str().unwrap();
+        for path in [path.to_owned(), format!("{path}/struk"), "/penjualan".into(), "/pesanan".into()] {
+            let page = rina.page(&path).await;
+            assert_eq!(page.status(), StatusCode::OK, "{path}");
+            let html = page.text().await.unwrap();
+            assert!(
+                html.contains("Siti Rahmawati") && html.contains(sold["kode_penjualan"].as_str().unwrap()),
+                "{path}"
+            );
+        }
+        let receipt = rina.page(&format!("{path}/struk")).await.text().await.unwrap();
+        assert!(receipt.contains("<dt>Kembalian</dt><dd>35.000</dd>"), "{receipt}");
+
+        let made = app.sign_in("kasir2").await;
+        for path in [path.to_owned(), format!("{path}/struk")] {
+            assert_eq!(made.page(&path).await.status(), StatusCode::NOT_FOUND, "another branch's");
+        }
+    }
+
+    #[tokio::test]
+    async fn refusals_name_what_is_wrong() {
+        let app = TestApp::start().await;
+        let rina = app.sign_in("kasir1").await;
+        let mut sale = a_sale();
+        sale["items"][0]["product_id"] = json!(2);
+        sale["items"][0]["quantity"] = json!(4);
+        let (status, refusal) = send(&rina, "/penjualan", &sale).await;
+        assert_eq!(status, StatusCode::CONFLICT);
+        assert_eq!(refusal["error"]["code"], "stock");
+        assert_eq!(refusal["error"]["fields"], json!({ "Frame:2": "Arunika - BPJS II tinggal 3" }));
+
+        for (field, wrong) in [("pasien_id", json!(null)), ("jumlah", json!(465_001)), ("diterima", json!(1))] {
+            let mut sale = a_sale();
+            sale[field] = wrong;
+            let (status, refusal) = send(&rina, "/penjualan", &sale).await;
+            assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{field}");
+            assert!(refusal["error"]["fields"][field].is_string(), "{refusal}");
+        }
+        let (status, refusal) = send(&rina, "/pasien", &json!({ "service_type": "BPJS I" })).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refusal["error"]["fields"]["no_bpjs"].is_string(), "{refusal}");
+
+        let pusat = app.sign_in("pusat").await;
+        let (status, refusal) = send(&pusat, "/penjualan", &a_sale()).await;
+        assert_eq!((status, &refusal["error"]["code"]), (StatusCode::CONFLICT, &json!("choose_branch")));
+    }
+
+    #[tokio::test]
+    async fn the_board_says_at_the_card_why_it_stays() {
+        let app = TestApp::start().await;
+        let rina = app.sign_in("kasir1").await;
+        let mut sale = a_sale();
+        sale["jumlah"] = json!(0);
+        let (_, sold) = send(&rina, "/penjualan", &sale).await;
+        let (id, path) = (sold["id"].as_i64().unwrap(), sold["redirect"].as_str().unwrap().to_owned());
+        let step = format!("{path}/status");
+        for (from, to) in [("Menunggu Pengerjaan", "Sedang Dikerjakan"), ("Sedang Dikerjakan", "Siap Diambil")] {
+            let (status, answer) = press(&rina, &step, &[("from", from), ("to", to)]).await;
+            assert_eq!((status, answer["ok"].as_bool()), (StatusCode::OK, Some(true)), "{answer}");
+        }
+        let hand_over = [("from", "Siap Diambil"), ("to", "Sudah Diambil")];
+        let (status, refusal) = press(&rina, &step, &hand_over).await;
+        assert_eq!((status, &refusal["error"]["code"]), (StatusCode::CONFLICT, &json!("unpaid")));
+
+        // a form of the board, without JavaScript
+        let post = rina.post(&step).header("accept", "text/html").header("referer", app.url("/pesanan"));
+        let answer = post.form(&hand_over).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        let back = answer.headers()["location"].to_str().unwrap().to_owned();
+        assert_eq!(back, format!("/pesanan?ditolak={id}&sebab=unpaid#pesanan-{id}"));
+        let board = rina.page(&back).await.text().await.unwrap();
+        assert!(board.contains("Belum bisa diserahkan, masih kurang bayar."));
+        assert!(board.contains(&format!(r##"href="{path}#bayar">Lunasi"##)));
+
+        let pay = [("kekurangan", "465000"), ("metode", "qris"), ("jumlah", "465.000"), ("diterima", "")];
+        let (status, answer) = press(&rina, &format!("{path}/bayar"), &pay).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let (status, refusal) = press(&rina, &format!("{path}/bayar"), &pay).await;
+        assert_eq!((status, &refusal["error"]["code"]), (StatusCode::CONFLICT, &json!("paid")), "sent twice");
+        assert_eq!(press(&rina, &step, &hand_over).await.0, StatusCode::OK);
+    }
 }

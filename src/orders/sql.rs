@@ -65,8 +65,8 @@ pub struct Ticket {
     /// What was bought, in a few words.
     pub isi: String,
     pub minutes_old: i64,
-    /// When it last changed, `14:03` on the branch's clock.
-    pub jam: String,
+    /// When it was taken, `14:03` on the branch's clock.
+    pub diambil: Option<String>,
     /// Orders in its lane, shown or not.
     pub in_lane: i64,
 }
@@ -75,8 +75,7 @@ pub struct Ticket {
 pub async fn board(pool: &PgPool, viewer: &Viewer, shown: Shown) -> Outcome<Vec<Ticket>> {
     Ok(sqlx::query_as::<_, Ticket>(
         "WITH card AS (
-             SELECT p.id, p.kode_penjualan, p.pasien_id, p.status_pengerjaan, p.kekurangan, p.created_at, p.updated_at,
-                    b.name AS cabang, b.timezone,
+             SELECT p.*, b.name AS cabang, b.timezone,
                     count(*) OVER lane AS in_lane,
                     row_number() OVER (lane ORDER BY p.created_at, p.id) AS place
              FROM penjualans p JOIN branches b ON b.id = p.branch_id
@@ -86,19 +85,17 @@ pub async fn board(pool: &PgPool, viewer: &Viewer, shown: Shown) -> Outcome<Vec<
                AND ($2 <> 'old' OR p.created_at < now() - interval '3 days')
              WINDOW lane AS (PARTITION BY p.status_pengerjaan)
            UNION ALL
-             SELECT p.id, p.kode_penjualan, p.pasien_id, p.status_pengerjaan, p.kekurangan, p.created_at, p.updated_at,
-                    b.name, b.timezone,
-                    count(*) OVER (), row_number() OVER (ORDER BY p.updated_at DESC, p.id DESC)
+             SELECT p.*, b.name, b.timezone, count(*) OVER (), row_number() OVER (ORDER BY p.diambil_at DESC, p.id DESC)
              FROM penjualans p JOIN branches b ON b.id = p.branch_id JOIN branch_days d ON d.branch_id = p.branch_id
              WHERE p.status_pengerjaan = 'Sudah Diambil' AND $2 = 'all'
                AND ($1::bigint IS NULL OR p.branch_id = $1)
-               AND p.updated_at >= d.starts_at
+               AND p.diambil_at >= d.starts_at
          )
          SELECT card.id, kode_penjualan, pasien.nama_pasien, status_pengerjaan, kekurangan, cabang,
                 coalesce((SELECT string_agg(nama, ', ' ORDER BY subtotal DESC, id)
                           FROM penjualan_details WHERE penjualan_id = card.id), '') AS isi,
                 (extract(epoch FROM now() - card.created_at) / 60)::bigint AS minutes_old,
-                to_char(card.updated_at AT TIME ZONE timezone, 'HH24:MI') AS jam, in_lane
+                to_char(card.diambil_at AT TIME ZONE timezone, 'HH24:MI') AS diambil, in_lane
          FROM card JOIN pasiens pasien ON pasien.id = card.pasien_id
          WHERE place <= $3
          ORDER BY place",

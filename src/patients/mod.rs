@@ -183,9 +183,9 @@ impl PatientForm {
         }
         let no_telepon = tidy(&self.no_telepon);
         let digits = no_telepon.chars().filter(char::is_ascii_digit).count();
-        let is_phone = no_telepon.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | ' ' | '(' | ')'));
-        let dialable = is_phone && (6..=15).contains(&digits);
-        if !no_telepon.is_empty() && !dialable {
+        let is_phone = (6..=15).contains(&digits)
+            && no_telepon.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | ' ' | '(' | ')'));
+        if !no_telepon.is_empty() && !is_phone {
             wrong.say("no_telepon", "Nomor telepon belum benar, misalnya 0812 3456 7890.");
         }
         let service_type = self.service_type.parse().unwrap_or_else(|_| {

@@ -8,7 +8,7 @@ import { microseconds } from "../realtime/freshness.js";
 const WORDS = { low: "rendah", medium: "menipis", normal: "aman", out: "" };
 
 /** Made to order is "normal" with nothing on the shelf; only a product that alerts can be sold out. */
-export function shownLevel(stock, alertLevel) {
+function shownLevel(stock, alertLevel) {
   return stock <= 0 && alertLevel !== "normal" ? "out" : alertLevel;
 }
 

@@ -87,6 +87,7 @@ export function launch() {
 /** A browser profile of its own, signed in; its first page is the dashboard. `context.newPage()` opens further tabs. */
 export async function signIn(browser, demo, name, host = "127.0.0.1") {
   const context = await browser.newContext({ baseURL: demo.url.replace("127.0.0.1", host) });
+  await context.addInitScript(rememberStreams);
   const page = await context.newPage();
   const failures = [];
   context.on("weberror", (error) => failures.push(error.error().stack));
@@ -99,6 +100,23 @@ export async function signIn(browser, demo, name, host = "127.0.0.1") {
   await page.click("form button:not([type=button])");
   await page.waitForURL((url) => url.pathname === "/");
   return { context, page, failures };
+}
+
+/** How many streams these tabs have open or are opening, all together. */
+export async function countStreams(tabs) {
+  const counts = await Promise.all(tabs.map((tab) => tab.evaluate(() => openedStreams.filter((stream) => stream.readyState !== 2).length)));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Playwright does not report an EventSource's end, so every page keeps a list of its own. */
+function rememberStreams() {
+  window.openedStreams = [];
+  window.EventSource = class extends EventSource {
+    constructor(...parts) {
+      super(...parts);
+      window.openedStreams.push(this);
+    }
+  };
 }
 
 export async function openTab(context, path) {
