@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import {
-  Demo, launch, Network, openTab, SILENCE_MS, signIn, textOf, until, untilStatus, untilText,
+  Demo, launch, Network, openTab, openTill, SILENCE_MS, signIn, textOf, until, untilStatus, untilText,
 } from "./lib.mjs";
 
 let demo;
@@ -149,7 +149,7 @@ test("whoever signs out in one tab is out in all, and no tab hears anything more
 
 test("a user who is switched off hears nothing more within seconds; a cart on the screen is not thrown away", async () => {
   const { context, page, failures } = await signIn(browser, network.url, "kasir6");
-  const till = await openTab(context, "/penjualan/create");
+  const till = await openTill(context);
   const frame = await demo.frame(6);
   await till.fill("#cari", frame.kode);
   await till.press("#cari", "Enter");

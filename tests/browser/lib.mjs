@@ -27,6 +27,15 @@ const PATIENCE_MS = 20_000;
 
 pg.types.setTypeParser(pg.types.builtins.INT8, Number); // ids and rupiah, far below 2^53
 
+// A test run that is told to stop takes its servers with it.
+const running = new Set();
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => {
+    for (const child of running) child.kill("SIGTERM");
+    process.exit(1);
+  });
+}
+
 /** A demo chain in which nothing moves by itself, with short heartbeats so that tests need not wait for long ones. */
 export class Demo {
   static async start() {
@@ -46,6 +55,8 @@ export class Demo {
       "--sales-per-minute", "0", "--heartbeat-seconds", String(HEARTBEAT_MS / 1000),
     ], { stdio: ["ignore", "pipe", "pipe"] });
     this.process = child;
+    running.add(child);
+    child.once("exit", () => running.delete(child));
     this.output = "";
     const [, url, sockets] = await new Promise((resolve, reject) => {
       const heard = (chunk) => {
@@ -273,9 +284,20 @@ export async function untilText(page, selector, wanted) {
   }, () => `${selector} to say ${wanted}, not ${JSON.stringify(text)} (${page.url()})`);
 }
 
-/** The first one's text as people read it, or null where there is none. */
+/** The first one's text as people read it, or null where there is none (or the page is just being left). */
 export async function textOf(page, selector) {
-  return page.evaluate((where) => document.querySelector(where)?.textContent.replace(/\s+/g, " ").trim() ?? null, selector);
+  const read = (where) => document.querySelector(where)?.textContent.replace(/\s+/g, " ").trim() ?? null;
+  return page.evaluate(read, selector).catch((error) => {
+    if (/navigation/.test(error.message)) return null;
+    throw error;
+  });
+}
+
+/** The sales page, ready for its keys: its code comes after it, and has come when there is something to choose. */
+export async function openTill(context) {
+  const page = await openTab(context, "/penjualan/create");
+  await page.waitForSelector("#hasil [role=option]");
+  return page;
 }
 
 /** Polls until `check` holds. What it waits for is said when it does not come. */

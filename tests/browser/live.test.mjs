@@ -92,7 +92,7 @@ async function suspend(page) {
   await devtools.send("Debugger.enable");
   const paused = new Promise((resolve) => devtools.once("Debugger.paused", resolve));
   await devtools.send("Debugger.pause");
-  devtools.send("Runtime.evaluate", { expression: "'zzz'" }).catch(() => {}); // a page at rest would not come to its next statement
+  devtools.send("Runtime.evaluate", { expression: "0" }).catch(() => {}); // a page at rest would not come to its next statement
   await paused;
   return () => devtools.send("Debugger.resume");
 }
