@@ -224,6 +224,8 @@ impl Screen {
     async fn listen(&mut self, mut tap: Tap) -> Heard {
         // versions on this connection alone: here nothing may go back
         let mut here: HashMap<(String, i64), String> = HashMap::new();
+        // a state that nobody was told yet comes after what was missed: it has to be waited for, too
+        let (mut last_word, mut state) = (false, false);
         while let Some(event) = tap.next_event().await {
             let json: Value = serde_json::from_str(&event.data).unwrap();
             self.tally.messages += 1;
@@ -237,15 +239,13 @@ impl Screen {
                     if !self.notices.insert(json["id"].as_i64().unwrap()) && json["snapshot"] != true {
                         self.tally.repeated += 1;
                     }
-                    if json["title"] == LAST_WORD {
-                        self.cursor = tap.cursor;
-                        return Heard::LastWord;
-                    }
+                    last_word |= json["title"] == LAST_WORD;
                 }
                 "dashboard" => {
                     let sum = json["omset_bpjs"].as_i64().unwrap() + json["omset_umum"].as_i64().unwrap();
                     assert_eq!(json["total_omset_hari_ini"], sum, "omset adds up in every message");
                     self.dashboard = json;
+                    state = true;
                 }
                 "reset" => {
                     self.tally.resets += 1;
@@ -261,6 +261,9 @@ impl Screen {
             }
             // what was applied is what the cursor speaks of: the order in which a browser does it
             self.cursor = tap.cursor.clone();
+            if last_word && state {
+                return Heard::LastWord;
+            }
         }
         Heard::End
     }
