@@ -31,6 +31,8 @@ pub enum Topic {
     KasirDashboard(UserId, BranchId),
     Omset(UserId, BranchId),
     Stock(Branches),
+    /// Sales as orders: which have come, moved, been paid.
+    Orders(Branches),
     Notifications(Branches, Role),
     /// Heartbeats, in shards so that ten thousand connections are not woken in the same instant.
     Heartbeat(u8),
@@ -47,7 +49,7 @@ impl Topic {
             Self::Dashboard(_) | Self::KasirDashboard(..) | Self::Omset(..) | Self::Heartbeat(_) | Self::Rights(_) => {
                 Keeps::Latest
             }
-            Self::Stock(_) | Self::Notifications(..) => Keeps::Ring,
+            Self::Stock(_) | Self::Orders(_) | Self::Notifications(..) => Keeps::Ring,
         }
     }
 

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection, Executor, FromRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
+use sqlx::query::QueryAs;
+use sqlx::{ConnectOptions, Connection, Executor, FromRow, Postgres};
 use time::OffsetDateTime;
 
 use crate::ids::BranchId;
@@ -73,7 +74,7 @@ pub struct Change {
     pub id: i64,
     /// The row's version: strictly rising per row.
     pub updated_at: OffsetDateTime,
-    /// What the stream says of it, as JSON; only for products and notifications.
+    /// What the stream says of it, as JSON; only for products, orders and notifications.
     pub body: Option<String>,
 }
 
@@ -314,7 +315,25 @@ impl Missed<'_> {
         connection: &mut PgConnection,
         branch: Option<BranchId>,
     ) -> Result<Vec<Change>, MissedError> {
-        let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_PRODUCTS)
+        self.rows(connection, sqlx::query_as(sql::MISSED_PRODUCTS), branch).await
+    }
+
+    /// The sales and orders of a branch (or of all) that changed in between, each in its latest version.
+    pub async fn orders(
+        &self,
+        connection: &mut PgConnection,
+        branch: Option<BranchId>,
+    ) -> Result<Vec<Change>, MissedError> {
+        self.rows(connection, sqlx::query_as(sql::MISSED_ORDERS), branch).await
+    }
+
+    async fn rows(
+        &self,
+        connection: &mut PgConnection,
+        query: QueryAs<'_, Postgres, ChangeRow, PgArguments>,
+        branch: Option<BranchId>,
+    ) -> Result<Vec<Change>, MissedError> {
+        let rows: Vec<ChangeRow> = query
             .bind(self.since.to_pg())
             .bind(self.until.to_pg())
             .bind(branch)

@@ -48,6 +48,20 @@ macro_rules! products_written {
     };
 }
 
+/// Orders are sales on their way: what the board needs to know that it must look again.
+macro_rules! orders_written {
+    ($between:expr, $also:literal) => {
+        concat!(
+            "SELECT 'penjualans' AS tbl, 'U' AS op, branch_id, id, updated_at, jsonb_build_object(",
+            "  'no_transaksi', kode_penjualan, 'status', status_pengerjaan, 'kekurangan', kekurangan)::text AS body",
+            " FROM penjualans WHERE ",
+            $between,
+            " AND ",
+            $also
+        )
+    };
+}
+
 macro_rules! notifications_written {
     ($between:expr, $also:literal) => {
         concat!(
@@ -69,8 +83,8 @@ pub const POLL: &str = concat!(
     products_written!(written_between!("$1::pg_snapshot", "pg_current_snapshot()"), "TRUE"),
     " UNION ALL ",
     notifications_written!(written_between!("$1::pg_snapshot", "pg_current_snapshot()"), "TRUE"),
-    " UNION ALL SELECT 'penjualans', 'U', branch_id, id, updated_at, NULL FROM penjualans WHERE ",
-    written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
+    " UNION ALL ",
+    orders_written!(written_between!("$1::pg_snapshot", "pg_current_snapshot()"), "TRUE"),
     " UNION ALL SELECT 'open_days', 'U', branch_id, id, updated_at, NULL FROM open_days WHERE ",
     written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
     " UNION ALL SELECT 'pasiens', 'U', branch_id, id, updated_at, NULL FROM pasiens WHERE ",
@@ -115,6 +129,18 @@ pub const MISSED_PRODUCTS: &str = concat!(
         "pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id = $3)"
     ),
     ") missed WHERE tbl IN ('frames', 'lensas', 'aksesoris') ORDER BY updated_at, op LIMIT $4"
+);
+
+/// As above, for orders.
+pub const MISSED_ORDERS: &str = concat!(
+    orders_written!(
+        written_between!("$1::pg_snapshot", "$2::pg_snapshot"),
+        "pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id = $3)"
+    ),
+    " UNION ALL SELECT tbl, 'D', branch_id, row_id, updated_at, NULL FROM feed_gone WHERE tbl = 'penjualans' AND ",
+    written_between!("$1::pg_snapshot", "$2::pg_snapshot"),
+    " AND pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id = $3)",
+    " ORDER BY updated_at, op LIMIT $4"
 );
 
 /// As above; `$4` is the role, for the audience.

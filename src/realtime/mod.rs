@@ -22,6 +22,7 @@ pub mod dashboard;
 pub mod endpoint;
 pub mod frames;
 mod notifications;
+mod orders;
 mod stock;
 
 fn now() -> OffsetDateTime {
@@ -253,6 +254,7 @@ impl<'a> Pump<'a> {
         let touched: Vec<BranchId> = touched.into_iter().collect();
         let days = self.days_with(&touched).await?;
         messages.extend(stock::tick(&tick.changes, &days));
+        messages.extend(orders::tick(&tick.changes));
         messages.extend(notifications::tick(&tick.changes, &days));
         if !touched.is_empty() {
             messages.extend(self.state_news(&days));
