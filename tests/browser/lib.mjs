@@ -247,6 +247,12 @@ export async function openWindow(browser, url, options = {}) {
   return { context, failures, complaints };
 }
 
+/** The storageState of somebody who chose this look, "light" or "dark", on the account page. */
+export const wearing = (theme) => ({
+  cookies: [{ name: "theme", value: theme, domain: "127.0.0.1", path: "/", expires: -1, httpOnly: false, secure: false, sameSite: "Lax" }],
+  origins: [],
+});
+
 /** Runs in every page before its own scripts: what it opened, and all that its indicator ever said. */
 function remember() {
   window.openedStreams = [];

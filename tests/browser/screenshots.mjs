@@ -5,7 +5,7 @@
 
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Demo, launch, openTill, openWindow, root, sell, signIn, untilStatus } from "./lib.mjs";
+import { Demo, launch, openTill, openWindow, root, sell, signIn, untilStatus, wearing } from "./lib.mjs";
 
 const only = process.argv[2] ?? "";
 const out = join(root, "test-results/screenshots");
@@ -33,7 +33,7 @@ try {
   };
   for (const [width, viewport] of Object.entries(sizes)) {
     for (const [theme, colorScheme] of Object.entries(themes)) {
-      const look = { viewport, colorScheme };
+      const look = { viewport, colorScheme, storageState: wearing(themes[theme]) };
       const stranger = await openWindow(browser, demo.url, look);
       const login = await stranger.context.newPage();
       await login.goto("/login");
@@ -41,7 +41,7 @@ try {
       for (const [who, paths] of Object.entries(pages)) {
         const { context, page } = await signIn(browser, demo.url, who, look);
         for (const path of paths) {
-          const name = `${who}${path.replace(/\d+/g, "").replace(/[^a-z]+/g, "-").replace(/-$/, "") || "-beranda"}-${width}-${theme}`;
+          const name = `${who}${path.replace(/\/\d+/, "-satu").replace(/[^a-z]+/g, "-").replace(/-$/, "") || "-beranda"}-${width}-${theme}`;
           if (!name.includes(only)) continue;
           await page.goto(path);
           if (await page.locator("[data-live]").count()) await untilStatus(page, "live");
