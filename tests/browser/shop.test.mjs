@@ -164,6 +164,7 @@ test("an order moves over the board, is refused at its card while money is owed,
   await page.goto("/pesanan");
   await page.click(`#pesanan-${waiting.id} form button`);
   await until(async () => (await statusOf(waiting.id)) === "Sedang Dikerjakan", "the order to move");
+  await page.waitForURL(/#pesanan-/);
 
   const unpaid = await oldest("Siap Diambil", "kekurangan > 0");
   await page.goto("/pesanan?saring=kurang");
@@ -177,6 +178,7 @@ test("an order moves over the board, is refused at its card while money is owed,
   await page.waitForSelector("#bayar .paid");
   await page.click("form[action$='/status'] button[value='Sudah Diambil']");
   await until(async () => (await statusOf(unpaid.id)) === "Sudah Diambil", "the order to be handed over");
+  await page.waitForSelector("text=Sudah diserahkan kepada pasien");
   await page.goto("/pesanan");
   await cardIn("taken", unpaid.id);
 
