@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::frames::Frames;
 use super::notifications::{self, Kind};
-use super::{now, orders, rfc3339, stock};
+use super::{orders, stock};
 use crate::App;
 use crate::feed::{self, Cursor, Missed, MissedError, Snapshot, Unusable};
 use crate::hub::{Chunk, HEARTBEAT, Message, Naming, Subscription, Topic, Wanted, jitter};
@@ -152,7 +152,7 @@ async fn open(
         return Err(Error::Draining { retry_after_seconds: 5 });
     }
     let header = headers.get("last-event-id").map(HeaderValue::as_bytes);
-    let start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
+    let mut start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
         None => Start::Fresh,
         Some(id) => judge(&app, id).await,
     };
@@ -160,6 +160,13 @@ async fn open(
     let mut live = hub.subscribe(wanted).ok_or(Error::Draining { retry_after_seconds: 1 })?;
     // The feed has not reached the database yet: there is no place to start from.
     let here: Cursor = live.starts_at().parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
+    // Between the judgement and the subscription the feed may have restarted: then this is a stream of after it.
+    if let Start::Resume(cursor) = &start
+        && let Some(Err(reason)) = app.live.history().map(|history| history.accepts(cursor, &here.snapshot))
+        && reason != Unusable::Future
+    {
+        start = Start::Reset(reason);
+    }
     let opening = Opening { app: &app, viewer: &viewer, streams, naming };
     let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
     let (body, ticket) = Frames::new(backlog, live).into_body();
@@ -235,9 +242,7 @@ impl Opening<'_> {
             out.push(Chunk::event(event, json, if i == last { live.starts_at() } else { &before }));
         }
         // The first sign of life, at once; and the cursor, also where there was nothing else to say.
-        let time = rfc3339(now());
-        let beat = format!(r#"{{"timestamp":"{time}","fresh":{},"as_of":"{time}"}}"#, self.app.live.is_fresh());
-        out.push(Chunk::event(Some(HEARTBEAT), beat.as_bytes(), live.starts_at()));
+        out.push(Chunk::event(Some(HEARTBEAT), self.app.live.pulse().as_bytes(), live.starts_at()));
         Ok(out)
     }
 
