@@ -5,7 +5,7 @@
 
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Demo, launch, openTill, openWindow, root, sell, signIn, untilStatus, wearing } from "./lib.mjs";
+import { Demo, launch, openTill, openWindow, root, sell, signIn, untilStatus, untilText, wearing } from "./lib.mjs";
 
 const only = process.argv[2] ?? "";
 const out = join(root, "test-results/screenshots");
@@ -51,7 +51,7 @@ try {
             await shoot(page, name.replace("beranda", "lonceng"), false);
           }
         }
-        if (who === "kasir1" && `${who}-penjualan-baru`.includes(only)) {
+        if (who === "kasir1" && `kasir1-penjualan-baru-terisi-${width}-${theme}`.includes(only)) {
           const till = await openTill(context);
           await till.fill("#pasien", "Ratna Wulan");
           await till.waitForSelector("#hasil-pasien [role=option]");
@@ -64,6 +64,7 @@ try {
           await till.waitForSelector(".cart-line:nth-child(2)");
           await till.press("#cari", "F8");
           await till.keyboard.type("900000");
+          await untilText(till, "[data-change]", /^Rp [1-9]/);
           await shoot(till, `${who}-penjualan-baru-terisi-${width}-${theme}`);
         }
         await context.close();
