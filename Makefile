@@ -3,6 +3,7 @@
 #   make demo    build, and run the made-up chain (more flags: make demo ARGS='--listen 127.0.0.1:9000')
 #   make build   leaves target/release/melati, with the pages' assets inside
 #   make test    everything that must be true
+#   make soak    the same promises, attacked for MELATI_SOAK_SECONDS (600)
 
 CARGO ?= cargo
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || true)
@@ -12,7 +13,7 @@ INSTALLED := node_modules/.installed
 BUNDLE    := static/dist/app.js
 SOURCES   := $(shell find static -path static/dist -prune -o -type f -print)
 
-.PHONY: build demo test fmt screenshots chromium
+.PHONY: build demo test soak fmt screenshots chromium
 
 build: $(BUNDLE)
 	$(CARGO) build --locked --release
@@ -28,6 +29,20 @@ test: $(BUNDLE) chromium
 	$(CARGO) test --locked
 	$(CARGO) build --locked
 	node --test tests/browser/*.test.mjs
+
+# Every round has a fresh seed, printed first: MELATI_SEED=… repeats it. What was injected and what was checked is printed.
+# The faults are waits, for the most part: two at a time, so that the deadlines in them are about Melati and not this machine.
+MELATI_SOAK_SECONDS ?= 600
+SOAK_ROUND_SECONDS  ?= 60
+soak: $(BUNDLE)
+	$(CARGO) build --locked
+	$(CARGO) test --locked --no-run --test nothing_lost --test faults
+	@end=$$(( $$(date +%s) + $(MELATI_SOAK_SECONDS) )); round=0; \
+	while [ $$(date +%s) -lt $$end ]; do \
+		round=$$((round + 1)); echo "== round $$round, $$((end - $$(date +%s))) s left"; \
+		MELATI_SOAK_SECONDS=$(SOAK_ROUND_SECONDS) $(CARGO) test --quiet --locked --test nothing_lost -- --nocapture --test-threads 1 || exit 1; \
+		MELATI_SOAK_SECONDS=$(SOAK_ROUND_SECONDS) $(CARGO) test --quiet --locked --test faults -- --nocapture --test-threads 2 || exit 1; \
+	done; echo "== $$round rounds, nothing lost"
 
 fmt:
 	$(CARGO) fmt

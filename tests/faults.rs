@@ -18,7 +18,7 @@ use common::app::{PATIENCE, Person, Tap, TestApp, fill, shop};
 use common::db::{self, psql};
 use common::process::{Melati, data_dir, eventually, has_ended, postgres_of, url};
 use common::proxy::{Proxy, Upstream};
-use common::watcher::{STREAM, Watcher, newest_notification, say_the_last_word};
+use common::watcher::{STREAM, Shown, Watcher, newest_notification, say_the_last_word};
 use futures_util::future::join_all;
 use melati::config::{Config, Database};
 use melati::postgres::embedded::Embedded;
@@ -62,6 +62,16 @@ async fn all_have_everything(watchers: &mut [Watcher], db: &PgPool) {
     let mut truth = psql(db).await;
     for watcher in watchers {
         watcher.has_everything(&mut truth).await;
+    }
+}
+
+fn counts(watchers: &[Watcher], of: fn(&Shown) -> usize) -> Vec<usize> {
+    watchers.iter().map(|watcher| of(&watcher.look())).collect()
+}
+
+async fn all_beyond(watchers: &mut [Watcher], what: &str, before: &[usize], of: fn(&Shown) -> usize) {
+    for (watcher, before) in watchers.iter_mut().zip(before) {
+        watcher.until(what, |shown| of(shown) > *before).await;
     }
 }
 
@@ -140,15 +150,13 @@ async fn a_killed_server_has_told_nobody_too_much_or_too_little() {
     for _ in 0..rounds {
         scribe.starts(15);
         scribe.writes(20).await;
+        let opened = counts(&watchers, |shown| shown.opened);
         melati.signal(Signal::KILL);
         end(&mut melati);
         // nobody serves, and the shop goes on
         scribe.writes(20).await;
         melati = serve(dir.path(), &db::url(&db), &address, &[]);
-        let before: Vec<usize> = watchers.iter().map(|watcher| watcher.look().opened).collect();
-        for (watcher, before) in watchers.iter_mut().zip(before) {
-            watcher.until("it is back", |shown| shown.opened > before || shown.opened > rounds).await;
-        }
+        all_beyond(&mut watchers, "it is back", &opened, |shown| shown.opened).await;
     }
     let commits = scribe.ends().await;
     all_have_everything(&mut watchers, &db).await;
@@ -316,24 +324,23 @@ async fn a_network_that_cuts_and_falls_silent_costs_a_client_nothing() {
     }
     let mut scribe = Scribe::start(&app.db).await;
     let rounds = times(2, 15);
-    for round in 1..=rounds {
-        scribe.starts(10);
-        scribe.writes(20).await;
+    for _ in 0..rounds {
+        scribe.starts(30);
+        let opened = counts(&watchers, |shown| shown.opened);
         proxy.cut();
-        scribe.starts(10);
-        scribe.writes(20).await;
+        all_beyond(&mut watchers, "it is back", &opened, |shown| shown.opened).await;
+        scribe.starts(30);
+        let (opened, silences) = (counts(&watchers, |shown| shown.opened), counts(&watchers, |shown| shown.silences));
         proxy.silence();
-        for watcher in &mut watchers {
-            watcher.until("it notices the silence", |shown| shown.silences >= 2 * round - 1).await;
-        }
+        all_beyond(&mut watchers, "it notices the silence", &silences, |shown| shown.silences).await;
         scribe.writes(20).await;
         proxy.restore();
-        scribe.starts(10);
-        scribe.writes(20).await;
+        all_beyond(&mut watchers, "it is back", &opened, |shown| shown.opened).await;
+        scribe.starts(30);
+        let (opened, silences) = (counts(&watchers, |shown| shown.opened), counts(&watchers, |shown| shown.silences));
         proxy.forget_the_open();
-        for watcher in &mut watchers {
-            watcher.until("it notices the silence", |shown| shown.silences >= 2 * round).await;
-        }
+        all_beyond(&mut watchers, "it notices the silence", &silences, |shown| shown.silences).await;
+        all_beyond(&mut watchers, "it is back", &opened, |shown| shown.opened).await;
     }
     let commits = scribe.ends().await;
     all_have_everything(&mut watchers, &app.db).await;
@@ -714,12 +721,13 @@ async fn told_to_stop_it_ends_two_hundred_streams_well_and_waits_for_no_stuck_re
     let mut scribe = Scribe::start(&db).await;
     scribe.writes(5).await;
     // what the stuck reader does not take
-    for n in 1..=12 {
+    for _ in 0..12 {
+        let told = counts(&watchers, |shown| shown.notices.len())[1];
         sqlx::query("INSERT INTO notifications (branch_id, audience, type, title, message, data) VALUES (2, 'admin', 'announcement', 'B', '-', jsonb_build_object('isi', repeat('x', 500000)))")
             .execute(&db)
             .await
             .unwrap();
-        watchers[1].until("big ones", |shown| shown.notices.len() >= n).await;
+        watchers[1].until("big ones", |shown| shown.notices.len() > told).await;
     }
 
     let told = Instant::now();
