@@ -55,13 +55,11 @@ test("a kasir sells with the keyboard alone, and every screen of the branch foll
   assert.equal(await focused(till), "cari");
   await till.keyboard.press("F4");
   assert.equal(await focused(till), "pasien");
-  await byHand(till, "ratna uji");
-  await till.waitForSelector("#hasil-pasien [role=option]");
+  await byHand(till, "ratna uji"); // another Ratna stands first until the last letters; Enter must wait for them
   await till.keyboard.press("Enter");
   await untilText(till, "[data-patient-name]", patient);
   assert.equal(await focused(till), "cari");
   await byHand(till, frame.kode);
-  await till.waitForSelector(`#hasil [data-product="Frame:${frame.id}"]`);
   await till.keyboard.press("Enter");
   await untilText(till, ".cart-line [data-line-upgrade]", "Naik Kelas");
   await untilText(till, "[data-omset-bpjs]", rupiah(220_000));
