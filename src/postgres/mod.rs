@@ -70,6 +70,33 @@ pub enum Unmigrated {
     Failed(#[from] MigrateError),
 }
 
+/// What the database says of its own schema.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Schema {
+    /// The newest migration that is in.
+    pub applied: i64,
+    count: i64,
+}
+
+impl Schema {
+    /// Whether everything that we know is in. A newer process may have added more: migrations only add while both run.
+    pub fn is_current(self) -> bool {
+        self.applied >= newest_migration() && self.count >= MIGRATIONS.iter().count() as i64
+    }
+}
+
+pub fn newest_migration() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// # Errors
+/// The database is away.
+pub async fn schema(pool: &PgPool) -> sqlx::Result<Schema> {
+    sqlx::query_as("SELECT coalesce(max(version), 0) AS applied, count(*) FROM _sqlx_migrations WHERE success")
+        .fetch_one(pool)
+        .await
+}
+
 /// Brings the schema up to date. Any number of processes may do so at once: an advisory lock lets one work and the
 /// others wait, and they find nothing left to do.
 ///
@@ -84,10 +111,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Unmigrated> {
     // Closing gives the lock back, too, should the run have failed before it could.
     connection.close().await.map_err(MigrateError::from)?;
     outcome.map_err(|error| match error {
-        MigrateError::VersionMissing(database) => {
-            let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-            Unmigrated::DatabaseIsNewer { database, known }
-        }
+        MigrateError::VersionMissing(database) => Unmigrated::DatabaseIsNewer { database, known: newest_migration() },
         MigrateError::VersionMismatch(version) => Unmigrated::Edited(version),
         other => Unmigrated::Failed(other),
     })

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::frames::Frames;
 use super::notifications::{self, Kind};
-use super::stock;
+use super::{orders, stock};
 use crate::App;
 use crate::feed::{self, Cursor, Missed, MissedError, Snapshot, Unusable};
 use crate::hub::{Chunk, HEARTBEAT, Message, Naming, Subscription, Topic, Wanted, jitter};
@@ -28,6 +28,7 @@ pub fn routes() -> Router<App> {
         .route("/realtime/omset-kasir", get(|asked| single(asked, Stream::OmsetKasir)))
         .route("/realtime/notifications", get(|asked| single(asked, Stream::Notifications)))
         .route("/realtime/stock-updates", get(|asked| single(asked, Stream::StockUpdates)))
+        .route("/realtime/orders", get(|asked| single(asked, Stream::Orders)))
         .route("/realtime/stream", get(combined))
 }
 
@@ -37,6 +38,7 @@ enum Stream {
     Dashboard,
     OmsetKasir,
     StockUpdates,
+    Orders,
     Notifications,
 }
 
@@ -46,6 +48,7 @@ impl Stream {
             "dashboard" => Self::Dashboard,
             "omset-kasir" => Self::OmsetKasir,
             "stock-updates" => Self::StockUpdates,
+            "orders" => Self::Orders,
             "notifications" => Self::Notifications,
             _ => return None,
         })
@@ -60,6 +63,7 @@ impl Stream {
             (Self::OmsetKasir, Role::Kasir, Branches::One(branch)) => Topic::Omset(viewer.id, branch),
             (Self::OmsetKasir, ..) => return Err(Refusal::Forbidden),
             (Self::StockUpdates, _, branches) => Topic::Stock(branches),
+            (Self::Orders, _, branches) => Topic::Orders(branches),
             (Self::Notifications, role, branches) => Topic::Notifications(branches, role),
         })
     }
@@ -101,7 +105,7 @@ async fn combined(request: Request) -> Result<Response, Error> {
         let stream = Stream::named(name).ok_or_else(|| {
             Refusal::invalid(
                 "topics",
-                format!("{name:?} bukan nama aliran. Yang ada: dashboard, omset-kasir, stock-updates, notifications."),
+                format!("{name:?} bukan nama aliran. Yang ada: dashboard, omset-kasir, stock-updates, orders, notifications."),
             )
         })?;
         streams.push(stream);
@@ -148,7 +152,7 @@ async fn open(
         return Err(Error::Draining { retry_after_seconds: 5 });
     }
     let header = headers.get("last-event-id").map(HeaderValue::as_bytes);
-    let start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
+    let mut start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
         None => Start::Fresh,
         Some(id) => judge(&app, id).await,
     };
@@ -156,11 +160,13 @@ async fn open(
     let mut live = hub.subscribe(wanted).ok_or(Error::Draining { retry_after_seconds: 1 })?;
     // The feed has not reached the database yet: there is no place to start from.
     let here: Cursor = live.starts_at().parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
-    // The database may have been exchanged since the cursor was judged; `here` is of the one that is read below.
-    let start = match start {
-        Start::Resume(cursor) if cursor.origin != here.origin => judge(&app, cursor.to_string().as_bytes()).await,
-        start => start,
-    };
+    // Between the judgement and the subscription the feed may have restarted: then this is a stream of after it.
+    if let Start::Resume(cursor) = &start
+        && let Some(Err(reason)) = app.live.history().map(|history| history.accepts(cursor, &here.snapshot))
+        && reason != Unusable::Future
+    {
+        start = Start::Reset(reason);
+    }
     let opening = Opening { app: &app, viewer: &viewer, streams, naming };
     let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
     let (body, ticket) = Frames::new(backlog, live).into_body();
@@ -248,12 +254,15 @@ impl Opening<'_> {
         let mut messages = Vec::new();
         let branches = self.viewer.branches();
         let missed = Missed { since, until };
-        if self.wants(Stream::StockUpdates) || self.wants(Stream::Notifications) {
+        if [Stream::StockUpdates, Stream::Orders, Stream::Notifications].iter().any(|stream| self.wants(*stream)) {
             let mut connection = self.app.pool.acquire().await?;
             if self.wants(Stream::StockUpdates) {
                 let changes = missed.products(&mut connection, branches.one()).await?;
                 let changes: Vec<_> = changes.iter().collect();
                 messages.extend(stock::missed(&changes, &self.app.live.days().unwrap_or_default(), branches));
+            }
+            if self.wants(Stream::Orders) {
+                messages.extend(orders::missed(&missed.orders(&mut connection, branches.one()).await?));
             }
             if self.wants(Stream::Notifications) {
                 let changes = missed.notifications(&mut connection, branches.one(), self.viewer.role).await?;

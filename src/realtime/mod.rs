@@ -22,6 +22,7 @@ pub mod dashboard;
 pub mod endpoint;
 pub mod frames;
 mod notifications;
+mod orders;
 mod stock;
 
 fn now() -> OffsetDateTime {
@@ -29,7 +30,7 @@ fn now() -> OffsetDateTime {
 }
 
 /// RFC 3339 in UTC, always with six digits of fraction: such times order as text.
-fn rfc3339(when: OffsetDateTime) -> String {
+pub fn rfc3339(when: OffsetDateTime) -> String {
     const FORMAT: &[BorrowedFormatItem] =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
     when.to_offset(time::UtcOffset::UTC).format(FORMAT).expect("the format names only parts that every time has")
@@ -95,6 +96,12 @@ impl Live {
         lock(&self.shared.freshness).fresh
     }
 
+    /// When the figures were last those of the database.
+    pub fn as_of(&self) -> OffsetDateTime {
+        let Freshness { as_of, fresh } = *lock(&self.shared.freshness);
+        if fresh { now() } else { as_of }
+    }
+
     /// The days of the branches as last told.
     pub fn days(&self) -> Option<Arc<Days>> {
         lock(&self.shared.known).as_ref().map(|known| known.days.clone())
@@ -137,9 +144,7 @@ impl Live {
 
     /// What a heartbeat says now.
     fn pulse(&self) -> String {
-        let Freshness { as_of, fresh } = *lock(&self.shared.freshness);
-        let timestamp = rfc3339(now());
-        let as_of = if fresh { timestamp.clone() } else { rfc3339(as_of) };
+        let (timestamp, fresh, as_of) = (rfc3339(now()), self.is_fresh(), rfc3339(self.as_of()));
         format!(r#"{{"timestamp":"{timestamp}","fresh":{fresh},"as_of":"{as_of}"}}"#)
     }
 
@@ -184,11 +189,14 @@ pub async fn pump(live: Live, database: PgConnectOptions, poll_interval: Duratio
             () = stop.cancelled() => return,
             error = pump_until_error(&live, &database, poll_interval) => error,
         };
-        if live.is_fresh() || !complained {
-            tracing::warn!(%error, "the feed lost its database; trying again until it is back");
-            complained = true;
+        // a database that wants everything read anew is not away
+        if !matches!(error, FeedError::Reread) {
+            if live.is_fresh() || !complained {
+                tracing::warn!(%error, "the feed lost its database; trying again until it is back");
+                complained = true;
+            }
+            live.set_fresh(false);
         }
-        live.set_fresh(false);
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(RETRY) => {}
@@ -226,17 +234,20 @@ impl<'a> Pump<'a> {
         let hub = live.hub();
         let mut feed = Feed::connect(database).await?;
         let told = hub.cursor();
-        if told.is_empty() {
-            hub.stand_at(&feed.cursor().to_string());
-        } else if let Err(reason) = told.parse::<Cursor>().map_or(Ok(()), |told| feed.resume_from(&told)) {
-            tracing::warn!(?reason, "this database does not continue the one before: every stream starts afresh");
-            // first: whoever comes back must be judged by the past of this database
-            let days = live.days().unwrap_or_default();
-            *lock(&live.shared.known) = Some(Known { history: feed.history().clone(), days });
-            hub.restart_at(&feed.cursor().to_string());
-        }
+        let continues = match told.parse::<Cursor>() {
+            Ok(told) => feed.resume_from(&told),
+            Err(_) => Ok(()),
+        };
         let mut pump = Self { live, feed, states: dashboard::States::default(), reread_at: Instant::now() };
+        // Before the streams end: who comes back finds the new figures, and is judged by the new history.
         pump.reread().await?;
+        if told.is_empty() {
+            hub.stand_at(&pump.feed.cursor().to_string());
+        } else if let Err(reason) = continues {
+            let why = pump.feed.history().reread();
+            tracing::warn!(?reason, why, "this does not continue what was told before: every stream starts afresh");
+            hub.restart_at(&pump.feed.cursor().to_string());
+        }
         Ok(pump)
     }
 
@@ -280,6 +291,7 @@ impl<'a> Pump<'a> {
         let touched: Vec<BranchId> = touched.into_iter().collect();
         let days = self.days_with(&touched).await?;
         messages.extend(stock::tick(&tick.changes, &days));
+        messages.extend(orders::tick(&tick.changes));
         messages.extend(notifications::tick(&tick.changes, &days));
         if !touched.is_empty() {
             messages.extend(self.state_news(&days));

@@ -18,6 +18,7 @@ pub mod accept;
 pub mod assets;
 pub mod error;
 pub mod handoff;
+mod health;
 mod home;
 pub mod page;
 pub mod session;
@@ -41,6 +42,7 @@ pub fn routes(app: App) -> Router {
         .merge(crate::notifications::pages::routes())
         .merge(crate::realtime::endpoint::routes())
         .merge(assets::routes())
+        .merge(health::routes())
         .fallback(async || Error::not_found())
         .with_state(app)
         // From the inside out. `error::dress` lies outside everything that refuses, so that every refusal looks the same;

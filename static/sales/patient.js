@@ -9,7 +9,8 @@ const initials = (name) => name.split(/\s+/).slice(0, 2).map((word) => word[0]?.
 
 export class PatientPicker {
   #found = [];
-  #asked = 0;
+  #shown = "";     // what was searched for that is on screen
+  #asking = null;  // {cari, done} of the search under way
 
   /** changed(patient); done(): the cashier has chosen, and goes on to the goods. */
   constructor(till, { changed, done }) {
@@ -28,7 +29,7 @@ export class PatientPicker {
       if (event.key === "Escape") this.options.show([]);
       if (event.key !== "Enter") return;
       event.preventDefault();
-      if (this.options.chosen) this.#take(this.options.chosen);
+      this.#enter();
     });
     this.#part("[data-patient-change]").addEventListener("click", () => this.change());
     this.#part("[data-patient-new]").addEventListener("click", () => this.#openForm());
@@ -69,21 +70,29 @@ export class PatientPicker {
     this.#refuse(message);
   }
 
-  async #search() {
+  /** A hand is faster than a search: never the patient who stood first for what was typed before. */
+  async #enter() {
+    if (this.#shown !== this.field.value.trim()) await this.#search();
+    if (this.#shown === this.field.value.trim() && this.options.chosen) this.#take(this.options.chosen);
+  }
+
+  #search() {
     const cari = this.field.value.trim();
-    const asked = ++this.#asked;
-    if (!cari) {
-      this.#show([], "");
-      return;
-    }
-    const answer = await findPatients(cari);
-    if (asked !== this.#asked) return;
+    if (this.#asking?.cari !== cari) this.#asking = { cari, done: this.#ask(cari) };
+    return this.#asking.done;
+  }
+
+  async #ask(cari) {
+    const answer = await (cari ? findPatients(cari) : { pasien: [] });
+    if (this.#asking?.cari === cari) this.#asking = null;
+    if (this.field.value.trim() !== cari) return; // typed on, or taken, meanwhile
     if (answer.error) this.#refuse(answer.error.message);
     else this.#show(answer.pasien, cari);
   }
 
   #show(patients, cari) {
     this.#found = patients;
+    this.#shown = cari;
     this.options.show(patients.map((patient, index) => {
       const row = this.template.content.firstElementChild.cloneNode(true);
       row.dataset.index = index;

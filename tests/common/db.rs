@@ -1,6 +1,7 @@
 //! A fresh database for each test: a copy of one that was migrated once. The server is the embedded one, started once a test
 //! binary in the system's scratch folder; it ends with the binary, by the parent-death signal.
 
+use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,11 +61,13 @@ fn server() -> PgConnectOptions {
 fn started() -> &'static Embedded {
     static SERVER: OnceLock<Embedded> = OnceLock::new();
     let start = || {
-        // One directory a test binary: they may run side by side. Not below target/: started by root, Postgres runs as
-        // somebody else, who may not be let into the checkout.
-        let binary = std::env::current_exe().unwrap();
-        let name = binary.file_name().unwrap().to_string_lossy().into_owned();
-        let data_dir = std::env::temp_dir().join(format!("melati-{}", rustix::process::getuid().as_raw())).join(name);
+        // One directory for each test binary of each checkout: they may run side by side. Not below target/: started by
+        // root, Postgres runs as somebody else, who may not be let in there.
+        let mut place = std::hash::DefaultHasher::new();
+        std::env::current_exe().unwrap().hash(&mut place);
+        let data_dir = std::env::temp_dir()
+            .join(format!("melati-{}", rustix::process::getuid().as_raw()))
+            .join(format!("{:x}", place.finish()));
         let _ = std::fs::remove_dir_all(&data_dir);
         // these databases are thrown away: durability is tested in tests/embedded.rs, with the settings of the product
         let pg_set = ["fsync=off", "max_prepared_transactions=20", "max_connections=200"].map(String::from).to_vec();
