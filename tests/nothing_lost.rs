@@ -176,6 +176,24 @@ impl Screen {
         self.notices.extend(notices(&mut db, self.branch).await);
     }
 
+    /// Loads the page anew, as often as it takes: the server may be going away just then.
+    async fn start_afresh(&mut self) {
+        loop {
+            if let Ok(answer) = self.person.get(PATH).send().await
+                && answer.status().is_success()
+            {
+                let mut tap = Tap::of(answer);
+                while let Some(event) = tap.next_event().await {
+                    if event.event == "heartbeat" {
+                        return self.load(tap.cursor).await;
+                    }
+                }
+            }
+            self.tally.refused += 1;
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// A cut, a long look away, or a cursor that was damaged on the way.
     async fn come_to_harm(&mut self) {
         match self.rng.random_range(0..10) {
@@ -251,9 +269,7 @@ impl Screen {
                     self.tally.resets += 1;
                     // as the page does: everything anew, from a cursor of before
                     drop(tap);
-                    let mut tap = self.person.open(PATH).await;
-                    tap.opened().await;
-                    self.load(tap.cursor).await;
+                    self.start_afresh().await;
                     return Heard::End;
                 }
                 "heartbeat" => {}
