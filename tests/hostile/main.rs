@@ -1,0 +1,8 @@
+//! A list of attacks: each test says what somebody tried and what they got. Over real HTTP and a real Postgres.
+#![allow(clippy::unwrap_used)] // what cannot be unwrapped here has failed the test
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod routes;
+mod scope;
