@@ -91,32 +91,59 @@ struct Frame {
     /// The cursors of the tick before and of this tick.
     before: Arc<str>,
     after: Arc<str>,
-    encoded: [OnceLock<Bytes>; 4],
+    encoded: [OnceLock<Chunk>; 4],
 }
 
-/// `event:` is left out for the unnamed streams; `id:` comes last, which the format allows.
-pub fn encode(event: Option<&str>, json: &[u8], id: &str) -> Bytes {
-    let mut out = Vec::with_capacity(json.len() + id.len() + 48);
-    if let Some(event) = event {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(event.as_bytes());
-        out.push(b'\n');
+/// One piece of a stream, already framed as a chunk of HTTP/1.1: `<length in hex>\r\n<payload>\r\n`. Framing once, when it is
+/// encoded, costs nothing each time it is written; who frames for itself takes the payload.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    framed: Bytes,
+    payload_starts: u8,
+}
+
+impl Chunk {
+    fn of(payload: &[&[u8]]) -> Self {
+        let length: usize = payload.iter().map(|part| part.len()).sum();
+        let head = format!("{length:x}\r\n");
+        let mut framed = Vec::with_capacity(head.len() + length + 2);
+        framed.extend_from_slice(head.as_bytes());
+        payload.iter().for_each(|part| framed.extend_from_slice(part));
+        framed.extend_from_slice(b"\r\n");
+        let payload_starts = u8::try_from(head.len()).expect("a length has at most 16 hexadecimal digits");
+        Self { framed: framed.into(), payload_starts }
     }
-    out.extend_from_slice(b"data: ");
-    out.extend_from_slice(json);
-    out.extend_from_slice(b"\nid: ");
-    out.extend_from_slice(id.as_bytes());
-    out.extend_from_slice(b"\n\n");
-    out.into()
+
+    /// One event. `event:` is left out for the unnamed streams; `id:` comes last, which the format allows.
+    pub fn event(name: Option<&str>, json: &[u8], id: &str) -> Self {
+        let data: [&[u8]; 5] = [b"data: ", json, b"\nid: ", id.as_bytes(), b"\n\n"];
+        match name {
+            Some(name) => Self::of(&[b"event: ", name.as_bytes(), b"\n", data[0], data[1], data[2], data[3], data[4]]),
+            None => Self::of(&data),
+        }
+    }
+
+    /// How soon the client may come back once this connection has ended.
+    pub fn retry(after: Duration) -> Self {
+        Self::of(&[b"retry: ", after.as_millis().to_string().as_bytes(), b"\n\n"])
+    }
+
+    pub fn into_framed(self) -> Bytes {
+        self.framed
+    }
+
+    pub fn into_payload(self) -> Bytes {
+        self.framed.slice(usize::from(self.payload_starts)..self.framed.len() - 2)
+    }
 }
 
 impl Frame {
-    fn bytes(&self, naming: Naming, last_of_tick: LastOfTick) -> Bytes {
+    fn chunk(&self, naming: Naming, last_of_tick: LastOfTick) -> Chunk {
         let event = self.message.event;
         let named = naming == Naming::Named || event == HEARTBEAT;
         let id = if last_of_tick == LastOfTick::Yes { &self.after } else { &self.before };
         let slot = usize::from(named) * 2 + usize::from(last_of_tick == LastOfTick::Yes);
-        self.encoded[slot].get_or_init(|| encode(named.then_some(event), &self.message.json, id)).clone()
+        self.encoded[slot].get_or_init(|| Chunk::event(named.then_some(event), &self.message.json, id)).clone()
     }
 }
 
@@ -361,7 +388,7 @@ pub struct Subscription {
     parts: Box<[Part]>,
     cursor: Arc<str>,
     latest: Vec<Message>,
-    ready: VecDeque<Bytes>,
+    ready: VecDeque<Chunk>,
     naming: Naming,
     ends: Ends,
 }
@@ -379,10 +406,12 @@ impl Subscription {
 
     /// The next frames to write; `None` when the stream is over. Ends by itself when drained, when the user's rights may
     /// have changed, at the end of its lifetime, and when the ring has left it behind.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some(bytes) = self.ready.pop_front() {
-            return Poll::Ready(Some(bytes));
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
+        if let Some(chunk) = self.ready.pop_front() {
+            return Poll::Ready(Some(chunk));
         }
+        // most connections are quiet most of the time: the room that a burst took is given back
+        self.ready = VecDeque::new();
         if let Ends::Said = self.ends {
             return Poll::Ready(None);
         }
@@ -392,9 +421,24 @@ impl Subscription {
             Collected::Frames => Poll::Ready(self.ready.pop_front()),
             Collected::End { retry } => {
                 self.ends = Ends::Said;
-                Poll::Ready(Some(Bytes::from(format!("retry: {}\n\n", retry.as_millis()))))
+                Poll::Ready(Some(Chunk::retry(retry)))
             }
         }
+    }
+
+    /// Whether there is no use in waiting for a reader whose socket is full: the ring has left it behind, its rights have
+    /// changed, or we are going away. It resumes by its own cursor.
+    pub fn is_over(&mut self, cx: &Context<'_>) -> bool {
+        // the wakes of what is published let the caller look again
+        self.enrol(cx);
+        let over = |part: &Part| {
+            let inside = lock(&part.channel.inside);
+            match part.channel.topic {
+                Topic::Rights(_) => inside.next() > part.next,
+                topic => topic.keeps() == Keeps::Ring && part.next < inside.first,
+            }
+        };
+        self.hub.is_draining() || self.parts.iter().any(over)
     }
 
     /// Enrols before looking: a frame published between looking and enrolling would be slept through.
@@ -444,12 +488,12 @@ impl Subscription {
                 Some(next) if next.tick == frame.tick => LastOfTick::No,
                 _ => LastOfTick::Yes,
             };
-            self.ready.push_back(frame.bytes(self.naming, last_of_tick));
+            self.ready.push_back(frame.chunk(self.naming, last_of_tick));
             over |= frame.message.event == HEARTBEAT && matches!(self.ends, Ends::At(end) if Instant::now() >= end);
         }
         if over {
             let retry = jitter(Duration::ZERO, Duration::from_secs(1));
-            self.ready.push_back(Bytes::from(format!("retry: {}\n\n", retry.as_millis())));
+            self.ready.push_back(Chunk::retry(retry));
             self.ends = Ends::Said;
         }
         Collected::Frames

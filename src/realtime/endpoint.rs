@@ -1,27 +1,21 @@
 //! `GET /realtime/…`: from a request to a stream. Subscribe first, then read what was missed up to the tick subscribed
 //! at, then go on with the live frames: no gap, no double.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bytes::Bytes;
-use http_body_util::StreamBody;
 use serde::Deserialize;
 
+use super::frames::Frames;
 use super::notifications::{self, Kind};
 use super::{now, rfc3339, stock};
 use crate::App;
 use crate::feed::{self, Cursor, Missed, MissedError, Snapshot, Unusable};
-use crate::hub::{HEARTBEAT, Message, Naming, Subscription, Topic, Wanted, encode, jitter};
+use crate::hub::{Chunk, HEARTBEAT, Message, Naming, Subscription, Topic, Wanted, jitter};
 use crate::ids::BranchId;
 use crate::refusal::Refusal;
 use crate::scope::{Branches, Role, Viewer};
@@ -164,15 +158,18 @@ async fn open(
     let here: Cursor = live.starts_at().parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
     let opening = Opening { app: &app, viewer: &viewer, streams, naming };
     let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
-    Ok((
+    let (body, ticket) = Frames::new(backlog, live).into_body();
+    let mut response = (
         [
             (header::CONTENT_TYPE, "text/event-stream"),
             (header::CACHE_CONTROL, "no-cache, no-transform"),
             (header::HeaderName::from_static("x-accel-buffering"), "no"),
         ],
-        Body::new(StreamBody::new(Frames { backlog: backlog.into(), live })),
+        body,
     )
-        .into_response())
+        .into_response();
+    response.extensions_mut().insert(ticket);
+    Ok(response)
 }
 
 /// Whether a cursor can be resumed here.
@@ -206,7 +203,7 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     /// Everything to be said before the live frames.
-    async fn backlog(&self, live: &mut Subscription, here: &Snapshot, start: Start) -> Result<Vec<Bytes>, Error> {
+    async fn backlog(&self, live: &mut Subscription, here: &Snapshot, start: Start) -> Result<Vec<Chunk>, Error> {
         let (missed, start) = match start {
             Start::Resume(cursor) => match self.missed(&cursor.snapshot, here).await {
                 Ok(missed) => (missed, Start::Resume(cursor)),
@@ -223,20 +220,20 @@ impl Opening<'_> {
             Start::Resume(cursor) => cursor.to_string(),
             Start::Fresh | Start::Reset(_) => NOT_YET.to_owned(),
         };
-        let mut out = vec![Bytes::from(format!("retry: {}\n\n", jitter(RETRY_LEAST, RETRY_MOST).as_millis()))];
+        let mut out = vec![Chunk::retry(jitter(RETRY_LEAST, RETRY_MOST))];
         if let Start::Reset(reason) = &start {
             let json = serde_json::json!({ "reason": reason }).to_string();
-            out.push(encode(Some("reset"), json.as_bytes(), NOT_YET));
+            out.push(Chunk::event(Some("reset"), json.as_bytes(), NOT_YET));
         }
         let last = messages.len().saturating_sub(1);
         for (i, Message { event, json }) in messages.iter().enumerate() {
             let event = (self.naming == Naming::Named).then_some(*event);
-            out.push(encode(event, json, if i == last { live.starts_at() } else { &before }));
+            out.push(Chunk::event(event, json, if i == last { live.starts_at() } else { &before }));
         }
         // The first sign of life, at once; and the cursor, also where there was nothing else to say.
         let time = rfc3339(now());
         let beat = format!(r#"{{"timestamp":"{time}","fresh":{},"as_of":"{time}"}}"#, self.app.live.is_fresh());
-        out.push(encode(Some(HEARTBEAT), beat.as_bytes(), live.starts_at()));
+        out.push(Chunk::event(Some(HEARTBEAT), beat.as_bytes(), live.starts_at()));
         Ok(out)
     }
 
@@ -284,20 +281,3 @@ impl Opening<'_> {
 /// How soon a client comes back after a cut that we did not foresee.
 const RETRY_LEAST: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(3);
-
-/// The body of a stream: the backlog, then the live frames.
-struct Frames {
-    backlog: VecDeque<Bytes>,
-    live: Subscription,
-}
-
-impl futures_core::Stream for Frames {
-    type Item = Result<http_body::Frame<Bytes>, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(bytes) = self.backlog.pop_front() {
-            return Poll::Ready(Some(Ok(http_body::Frame::data(bytes))));
-        }
-        self.live.poll_next(cx).map(|frame| frame.map(|bytes| Ok(http_body::Frame::data(bytes))))
-    }
-}

@@ -20,6 +20,7 @@ use crate::omset::{self, Days};
 
 pub mod dashboard;
 pub mod endpoint;
+pub mod frames;
 mod notifications;
 mod stock;
 

@@ -1,18 +1,24 @@
 //! The accept loop. Ours, because `axum::serve` hides what a server of many idle connections lives by: buffer sizes, the
 //! time a request's head may take, socket options, and an end that does not wait for streams.
 
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+
+use super::handoff::{Exit, Streaming};
 
 /// A head that takes longer is a slow or hostile client; also how long an idle kept-alive connection is held.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,7 +52,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                 }
             },
         };
-        let connection = connection(socket, router.clone(), stop.clone());
+        let connection = connection(socket, router.clone(), stop.clone(), connections.clone());
         connections.spawn(cut.clone().run_until_cancelled_owned(connection));
     }
     drop(listener);
@@ -58,28 +64,45 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     }
 }
 
-async fn connection(socket: TcpStream, router: Router, stop: CancellationToken) {
+async fn connection(socket: TcpStream, router: Router, stop: CancellationToken, connections: TaskTracker) {
     if let Err(error) = tune(&socket) {
         tracing::debug!(%error, "a connection went before it was served");
         return;
     }
     let Ok(peer) = socket.peer_addr() else { return };
-    let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+    let exit = Exit::default();
+    let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
+        let (router, exit) = (router.clone(), exit.clone());
+        let may_leave = Exit::fits(&request);
         request.extensions_mut().insert(ConnectInfo(peer));
-        request.map(Body::new)
+        async move {
+            let response = router.oneshot(request.map(Body::new)).await?;
+            if may_leave { exit.unless_stream(response).await } else { Ok::<_, Infallible>(response) }
+        }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST_BUFFER).writev(false);
-    let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service)));
-    let served: Result<(), hyper::Error> = tokio::select! {
-        served = serving.as_mut() => served,
-        () = stop.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+    let mut serving = http.serve_connection(exit.watch(socket), service);
+    let mut stopped = pin!(stop.cancelled());
+    let mut told = false;
+    let left = poll_fn(|cx| {
+        if !told && stopped.as_mut().poll(cx).is_ready() {
+            told = true;
+            Pin::new(&mut serving).graceful_shutdown();
         }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended early");
+        match Pin::new(&mut serving).poll(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(None),
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(%error, "a connection ended early");
+                Poll::Ready(None)
+            }
+            Poll::Pending => exit.take().map_or(Poll::Pending, |left| Poll::Ready(Some(left))),
+        }
+    });
+    if let Some(left) = left.await {
+        let socket = serving.into_parts().io.into_socket();
+        // A task of its own: the memory of this one, with hyper's buffers, is free at once. It ends when the hub drains.
+        connections.spawn(Streaming::new(socket, left));
     }
 }
 

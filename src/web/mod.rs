@@ -15,6 +15,7 @@ use crate::App;
 pub mod accept;
 pub mod assets;
 pub mod error;
+pub mod handoff;
 mod home;
 pub mod page;
 pub mod session;
