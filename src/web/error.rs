@@ -29,6 +29,9 @@ pub enum Error {
     /// This process is going away.
     #[error("draining")]
     Draining { retry_after_seconds: u32 },
+    /// Somebody else knows the password: nothing else until there is a new one.
+    #[error("the password must be changed first")]
+    ChangePassword,
     #[error("{0}")]
     Broken(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -119,6 +122,9 @@ impl Failure {
                 Self::new(status, "method_not_allowed", "Alamat ini tidak menerima permintaan seperti itu.")
             }
             StatusCode::PAYLOAD_TOO_LARGE => Self::new(status, "too_large", "Kiriman ini terlalu besar."),
+            StatusCode::REQUEST_TIMEOUT => {
+                Self::new(status, "too_slow", "Kiriman ini tidak sampai seluruhnya. Coba sekali lagi.")
+            }
             StatusCode::TOO_MANY_REQUESTS => Error::TooMany { retry_after_seconds: 10 }.failure(),
             StatusCode::SERVICE_UNAVAILABLE => Self::unavailable(DATABASE_RETRY_SECONDS),
             _ if status.is_server_error() => Self::internal(),
@@ -127,10 +133,18 @@ impl Failure {
     }
 }
 
+/// The code by which [`dress`] knows where to send people.
+const CHANGE_PASSWORD: &str = "password_must_change";
+
 impl Error {
     fn failure(&self) -> Failure {
         match self {
             Self::SignIn => Failure::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Silakan masuk dulu."),
+            Self::ChangePassword => Failure::new(
+                StatusCode::FORBIDDEN,
+                CHANGE_PASSWORD,
+                "Ganti dulu kata sandi Anda: yang sekarang dibuat orang lain.",
+            ),
             Self::Refused(Refusal::NotFound) => {
                 Failure::new(StatusCode::NOT_FOUND, "not_found", "Tidak ada, atau milik cabang lain.")
             }
@@ -254,6 +268,8 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
         failure.json()
     } else if failure.status == StatusCode::UNAUTHORIZED {
         Redirect::to(&asked.sign_in()).into_response()
+    } else if failure.code == CHANGE_PASSWORD {
+        Redirect::to("/akun/sandi").into_response()
     } else {
         theme.scope(async { failure.page(&asked, id.as_ref()) }).await
     };
