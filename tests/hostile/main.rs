@@ -6,3 +6,5 @@ mod common;
 
 mod routes;
 mod scope;
+mod sessions;
+mod sign_in;

@@ -71,10 +71,6 @@ impl Route {
             Body::Json(json) => request.json(&json()),
         }
     }
-
-    pub fn is_stream(&self) -> bool {
-        self.path.starts_with("/realtime/")
-    }
 }
 
 /// In an order that each role can walk from the top to the bottom: it ends with signing out.
