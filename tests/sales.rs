@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::app::PATIENCE;
 use common::db::fresh_database;
 use melati::ids::{BranchId, PatientId, ProductId, SaleId, UserId};
 use melati::money::Rupiah;
@@ -96,9 +97,12 @@ impl Shop {
     async fn until_waiting(&self, sales: i64) {
         let waiting =
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while self.number(waiting).await < sales {
-            tokio::task::yield_now().await;
-        }
+        let all_wait = async {
+            while self.number(waiting).await < sales {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, all_wait).await.expect("they wait for a lock");
     }
 
     async fn number(&self, question: &'static str) -> i64 {
@@ -332,6 +336,17 @@ async fn nobody_sells_on_a_closed_day() {
     sqlx::query("UPDATE open_days SET is_open = true, tanggal = tanggal - 1").execute(&shop.db).await.unwrap();
     assert_eq!(conflict(shop.sell(cart(BUDI_UMUM, &[aksesori(1, 1)])).await), "day_closed", "yesterday is not today");
     assert_eq!(shop.sales().await, 0);
+}
+
+#[tokio::test]
+async fn a_sale_waits_for_a_day_that_is_being_closed() {
+    let shop = shop().await;
+    let mut closing = shop.db.begin().await.unwrap();
+    sqlx::query("UPDATE open_days SET is_open = false").execute(&mut *closing).await.unwrap();
+    let mut tries = many(1, |_| (shop.clone(), cart(BUDI_UMUM, &[aksesori(1, 1)])));
+    shop.until_waiting(1).await;
+    closing.commit().await.unwrap();
+    assert_eq!(conflict(tries.remove(0).await.unwrap()), "day_closed");
 }
 
 #[tokio::test]

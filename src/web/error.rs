@@ -11,9 +11,12 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
-use super::RequestId;
 use super::page::{Asked, Theme};
 use crate::refusal::Refusal;
+
+/// What a person reads out when something broke, and what the log knows the request by.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub(super) String);
 
 /// Why a handler has no answer.
 #[derive(Debug, thiserror::Error)]

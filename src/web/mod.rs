@@ -56,12 +56,8 @@ pub fn routes(app: App) -> Router {
         .layer(from_fn(number_request))
 }
 
-/// What a person reads out when something broke, and what the log knows the request by.
-#[derive(Debug, Clone)]
-pub struct RequestId(String);
-
 async fn number_request(mut request: Request, next: Next) -> Response {
-    let id = RequestId(page::short_code());
+    let id = error::RequestId(page::short_code());
     let header = HeaderValue::from_str(&id.0).expect("letters, digits and a dash");
     request.extensions_mut().insert(id);
     let mut response = next.run(request).await;
@@ -71,7 +67,7 @@ async fn number_request(mut request: Request, next: Next) -> Response {
 
 /// The path without its query: a search may hold a patient's name.
 fn span(request: &Request) -> tracing::Span {
-    let id = request.extensions().get::<RequestId>().map(|id| id.0.as_str()).unwrap_or_default();
+    let id = request.extensions().get::<error::RequestId>().map(|id| id.0.as_str()).unwrap_or_default();
     tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
 }
 

@@ -1,7 +1,6 @@
 //! A fresh database for each test: a copy of one that was migrated once. The server is the embedded one, started once a test
-//! binary in cargo's scratch folder; it ends with the binary, by the parent-death signal.
+//! binary in the system's scratch folder; it ends with the binary, by the parent-death signal.
 
-use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -42,10 +41,11 @@ async fn template() -> &'static str {
 fn server() -> PgConnectOptions {
     static SERVER: OnceLock<Embedded> = OnceLock::new();
     let start = || {
-        // one directory a test binary: they may run side by side
+        // One directory a test binary: they may run side by side. Not below target/: started by root, Postgres runs as
+        // somebody else, who may not be let into the checkout.
         let binary = std::env::current_exe().unwrap();
         let name = binary.file_name().unwrap().to_string_lossy().into_owned();
-        let data_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let data_dir = std::env::temp_dir().join(format!("melati-{}", rustix::process::getuid().as_raw())).join(name);
         let _ = std::fs::remove_dir_all(&data_dir);
         // these databases are thrown away: durability is tested in tests/embedded.rs, with the settings of the product
         let pg_set = ["fsync=off", "max_prepared_transactions=20", "max_connections=200"].map(String::from).to_vec();
