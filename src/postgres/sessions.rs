@@ -42,7 +42,7 @@ impl SessionStore for Sessions {
         loop {
             let created = sqlx::query(
                 "INSERT INTO sessions (id, user_id, data, expires_at)
-                 VALUES ($1, $2, $3, least($4, to_timestamp(($3 ->> 'signed_in_at')::bigint) + make_interval(days => $5)))
+                 VALUES ($1, $2, $3, least($4, to_timestamp(($3::jsonb ->> 'signed_in_at')::bigint) + make_interval(days => $5)))
                  ON CONFLICT (id) DO NOTHING",
             )
             .bind(record.id.to_string())
@@ -64,7 +64,7 @@ impl SessionStore for Sessions {
     async fn save(&self, record: &Record) -> Result<()> {
         sqlx::query(
             "UPDATE sessions SET user_id = $2, data = $3,
-                    expires_at = least($4, to_timestamp(($3 ->> 'signed_in_at')::bigint) + make_interval(days => $5))
+                    expires_at = least($4, to_timestamp(($3::jsonb ->> 'signed_in_at')::bigint) + make_interval(days => $5))
              WHERE id = $1",
         )
         .bind(record.id.to_string())
