@@ -132,6 +132,21 @@ async fn signed_in(parts: &Parts, app: &App) -> Result<SignedIn, Error> {
     Ok(signed_in)
 }
 
+/// Whether the session is still there, and its person still what they were when `viewer` was read.
+pub async fn is_still(app: &App, session: &Session, viewer: &Viewer) -> Result<(), Error> {
+    let id = session.id().ok_or(Error::SignIn)?;
+    let now = people::sql::signed_in(&app.pool, &id.to_string()).await?.ok_or(Error::SignIn)?;
+    if !now.is_active || now.must_change_password {
+        return Err(Error::SignIn);
+    }
+    let now = now.viewer();
+    if (now.id, now.role, now.home) != (viewer.id, viewer.role, viewer.home) {
+        // the next try finds the new rights
+        return Err(Error::Draining { retry_after_seconds: 1 });
+    }
+    Ok(())
+}
+
 /// The same session under a new id, after a change of rights.
 async fn renew(session: &Session) -> Result<(), Error> {
     if session.get_value(USER_ID).await?.is_none() {

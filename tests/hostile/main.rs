@@ -8,3 +8,4 @@ mod routes;
 mod scope;
 mod sessions;
 mod sign_in;
+mod streams;
