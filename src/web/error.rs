@@ -73,6 +73,12 @@ fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Text that the database cannot hold (the zero byte), a number or a date beyond what it counts: the asker's mistake.
+fn is_unreadable(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().is_some_and(|code| ["22021", "22003", "22008"].contains(&code.as_ref()))
+}
+
 /// How soon a client may ask again when the database was away.
 const DATABASE_RETRY_SECONDS: u32 = 2;
 
@@ -163,6 +169,9 @@ impl Error {
                 failure.fields = fields.clone();
                 failure
             }
+            Self::Refused(Refusal::Database(error)) if is_unreadable(error) => {
+                Failure::of_bare(StatusCode::UNPROCESSABLE_ENTITY, &Method::POST)
+            }
             Self::Refused(Refusal::Database(error)) if is_away(error) => Failure::unavailable(DATABASE_RETRY_SECONDS),
             Self::TooMany { retry_after_seconds } => Failure::new(
                 StatusCode::TOO_MANY_REQUESTS,
@@ -180,7 +189,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let failure = self.failure();
         match &self {
-            Self::Refused(Refusal::Database(error)) => {
+            Self::Refused(Refusal::Database(error)) if !is_unreadable(error) => {
                 tracing::error!(%error, "the database did not answer as it should")
             }
             Self::Broken(error) => tracing::error!(%error, "a request broke"),

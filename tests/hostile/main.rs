@@ -4,6 +4,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod abuse;
+mod audit;
+mod fuzz;
 mod routes;
 mod scope;
 mod sessions;
