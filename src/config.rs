@@ -119,6 +119,21 @@ pub struct Config {
           value_parser = clap::value_parser!(u64).range(0..=600))]
     pub drain_seconds: u64,
 
+    /// Pause between two looks at whether every write still passes the feed's triggers
+    #[arg(long, env = "MELATI_INTEGRITY_CHECK_SECONDS", value_name = "SECONDS",
+          default_value_t = Config::default().integrity_check_seconds, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub integrity_check_seconds: u64,
+
+    /// For how long deletions are remembered: a screen that was away for longer loads everything anew
+    #[arg(long, env = "MELATI_KEEP_TOMBSTONES_DAYS", value_name = "DAYS", default_value_t = Config::default().keep_tombstones_days,
+          value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub keep_tombstones_days: u16,
+
+    /// For how long notifications are kept
+    #[arg(long, env = "MELATI_KEEP_NOTIFICATIONS_DAYS", value_name = "DAYS",
+          default_value_t = Config::default().keep_notifications_days, value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub keep_notifications_days: u16,
+
     /// Send cookies over https only: turn it on behind a proxy that speaks TLS
     #[arg(long, env = "MELATI_SECURE_COOKIES", value_name = "BOOL", default_value_t = Config::default().secure_cookies,
           action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -142,6 +157,9 @@ impl Default for Config {
             max_streams_per_user: 32,
             max_streams: 15_000,
             drain_seconds: 10,
+            integrity_check_seconds: 30,
+            keep_tombstones_days: 7,
+            keep_notifications_days: 90,
             secure_cookies: false,
             trusted_proxies: Vec::new(),
         }

@@ -31,6 +31,8 @@ pub enum Topic {
     KasirDashboard(UserId, BranchId),
     Omset(UserId, BranchId),
     Stock(Branches),
+    /// Sales as orders: which have come, moved, been paid.
+    Orders(Branches),
     Notifications(Branches, Role),
     /// Heartbeats, in shards so that ten thousand connections are not woken in the same instant.
     Heartbeat(u8),
@@ -47,7 +49,7 @@ impl Topic {
             Self::Dashboard(_) | Self::KasirDashboard(..) | Self::Omset(..) | Self::Heartbeat(_) | Self::Rights(_) => {
                 Keeps::Latest
             }
-            Self::Stock(_) | Self::Notifications(..) => Keeps::Ring,
+            Self::Stock(_) | Self::Orders(_) | Self::Notifications(..) => Keeps::Ring,
         }
     }
 
@@ -210,11 +212,25 @@ pub struct Hub {
     /// The same number as `Directory::tick`, for readers that need no lock.
     tick: AtomicU64,
     draining: AtomicBool,
+    lifetimes_wait: AtomicBool,
+}
+
+/// What happens to a stream at the end of its lifetime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetimes {
+    End,
+    /// No stream could be opened in its place: it goes on, and with it the word that its figures are old.
+    WaitForTheDatabase,
 }
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { directory: Mutex::default(), tick: AtomicU64::new(0), draining: AtomicBool::new(false) }
+        Self {
+            directory: Mutex::default(),
+            tick: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+            lifetimes_wait: AtomicBool::new(false),
+        }
     }
 }
 
@@ -235,16 +251,16 @@ impl Hub {
     /// The feed goes on from a place that does not continue the last one: every stream ends, and its client's cursor is
     /// judged when it comes back.
     pub fn restart_at(&self, cursor: &str) {
-        let users: Vec<Topic> =
-            lock(&self.directory).channels.keys().filter(|topic| matches!(topic, Topic::Rights(_))).copied().collect();
-        let end = |topic| (topic, Message { event: "restart", json: Bytes::from_static(b"{}") });
-        self.publish(cursor, users.into_iter().map(end).collect());
+        self.publish_at(Some(cursor), |directory| {
+            let users = directory.channels.keys().filter(|topic| matches!(topic, Topic::Rights(_)));
+            users.map(|topic| (*topic, Message { event: "restart", json: Bytes::from_static(b"{}") })).collect()
+        });
     }
 
     /// Something to say between ticks: it advances no cursor.
     pub fn say(&self, messages: Vec<(Topic, Message)>) {
         if !messages.is_empty() {
-            self.publish_at(None, messages);
+            self.publish_at(None, |_| messages);
         }
     }
 
@@ -252,13 +268,15 @@ impl Hub {
     /// lock that subscribing takes, and nowhere earlier: a subscriber who comes meanwhile gets either this tick's
     /// frames or a starting point after it.
     pub fn publish(&self, cursor: &str, messages: Vec<(Topic, Message)>) {
-        self.publish_at(Some(cursor), messages);
+        self.publish_at(Some(cursor), |_| messages);
     }
 
-    fn publish_at(&self, cursor: Option<&str>, messages: Vec<(Topic, Message)>) {
+    /// `messages` are asked for under the lock, so that a restart misses no stream that opens at the same moment.
+    fn publish_at(&self, cursor: Option<&str>, messages: impl FnOnce(&Directory) -> Vec<(Topic, Message)>) {
         let mut touched: Vec<Arc<Channel>> = Vec::new();
         {
             let mut directory = lock(&self.directory);
+            let messages = messages(&directory);
             let before = directory.cursor.clone();
             let after = cursor.map_or_else(|| before.clone(), Arc::from);
             let tick = directory.tick + 1;
@@ -305,6 +323,10 @@ impl Hub {
                 waker.wake_by_ref();
             }
         }
+    }
+
+    pub fn let_lifetimes(&self, lifetimes: Lifetimes) {
+        self.lifetimes_wait.store(lifetimes == Lifetimes::WaitForTheDatabase, Ordering::Release);
     }
 
     pub fn is_draining(&self) -> bool {
@@ -482,6 +504,7 @@ impl Subscription {
         }
         // Stable, so that within a tick the order of the topics holds.
         frames.sort_by_key(|frame| frame.tick);
+        let may_end = !self.hub.lifetimes_wait.load(Ordering::Acquire);
         let mut over = false;
         for (i, frame) in frames.iter().enumerate() {
             let last_of_tick = match frames.get(i + 1) {
@@ -489,7 +512,9 @@ impl Subscription {
                 _ => LastOfTick::Yes,
             };
             self.ready.push_back(frame.chunk(self.naming, last_of_tick));
-            over |= frame.message.event == HEARTBEAT && matches!(self.ends, Ends::At(end) if Instant::now() >= end);
+            over |= may_end
+                && frame.message.event == HEARTBEAT
+                && matches!(self.ends, Ends::At(end) if Instant::now() >= end);
         }
         if over {
             let retry = jitter(Duration::ZERO, Duration::from_secs(1));

@@ -6,6 +6,7 @@ import { bindBell } from "./live/bell.js";
 import { updateFigures } from "./live/figures.js";
 import { bindRetry, showStatus } from "./live/indicator.js";
 import { updateLists } from "./live/lists.js";
+import { bindRegions } from "./live/regions.js";
 import { bindDirty, bindRenewal } from "./live/renewal.js";
 import { updateStock } from "./live/stock.js";
 import { bindForms } from "./forms/enhance.js";
@@ -40,6 +41,7 @@ function startLive() {
   if (wanted.includes("dashboard")) manager.connectDashboard(showState("dashboard"));
   if (wanted.includes("omset-kasir")) manager.connectOmsetKasir(showState("omset-kasir"));
   if (wanted.includes("stock-updates")) manager.connectStockUpdates({ onData: updateStock });
+  if (wanted.includes("orders")) bindRegions(manager);
   if (wanted.includes("notifications")) bindBell(manager);
   manager.onStatus(showStatus);
   bindRetry(manager);

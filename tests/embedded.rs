@@ -3,21 +3,19 @@
 // clippy.toml allows it in `#[test]` functions; their helpers are tests no less
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
-use std::io::{BufRead, BufReader, Lines, Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
+mod common;
 
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use common::process::{Melati, data_dir, eventually, has_ended, melati, pid_file, postgres_of, url};
 use melati::config::Database;
 use melati::postgres::embedded::Embedded;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Signal, kill_process};
 use sqlx::{Connection, PgConnection};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
-
-const PATIENCE: Duration = Duration::from_secs(40);
 
 #[test]
 fn told_to_stop_it_ends_well_and_leaves_nothing_running() {
@@ -190,71 +188,6 @@ fn the_first_super_admin_is_added_beside_a_running_melati() {
     only_line(&again);
 }
 
-/// A serving process; killed if the test fails before it has ended.
-struct Melati {
-    process: Child,
-    /// Held open, as a terminal would be.
-    _said: Lines<BufReader<ChildStdout>>,
-}
-
-impl Melati {
-    /// Returns once it has printed its address.
-    fn serve(data: &Path) -> Self {
-        let log = data.with_extension("log");
-        let mut command = melati("serve", data);
-        command
-            .args(["--listen", "127.0.0.1:0"])
-            .env("RUST_LOG", "info")
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log).unwrap());
-        let mut process = command.spawn().unwrap();
-        let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
-        let address = said.by_ref().map_while(Result::ok).find(|line| line.contains("http://127.0.0.1:"));
-        let logged = fs::read_to_string(&log).unwrap();
-        fs::remove_file(&log).unwrap();
-        assert!(address.is_some(), "no address printed: {logged}");
-        assert!(!address.unwrap().ends_with(":0"), "not the address that was bound");
-        Self { process, _said: said }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process), signal).unwrap();
-    }
-
-    fn is_running(&mut self) -> bool {
-        self.process.try_wait().unwrap().is_none()
-    }
-
-    fn end(&mut self) -> ExitStatus {
-        eventually("melati ends", || self.process.try_wait().unwrap())
-    }
-}
-
-impl Drop for Melati {
-    fn drop(&mut self) {
-        if self.is_running() {
-            self.signal(Signal::TERM);
-            self.end();
-        }
-    }
-}
-
-fn melati(subcommand: &str, data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_melati"));
-    // What the developer's shell has set is not what is tested.
-    for (name, _) in std::env::vars_os() {
-        let name_bytes = name.as_encoded_bytes();
-        if name == "DATABASE_URL"
-            || name == "RUST_LOG"
-            || (name_bytes.starts_with(b"MELATI_") && name != "MELATI_PG_BIN")
-        {
-            command.env_remove(name);
-        }
-    }
-    command.env("RUST_LOG", "off").env("MELATI_DATA_DIR", data).arg(subcommand).stdin(Stdio::null());
-    command
-}
-
 fn migrate(postgres: &Embedded) -> Command {
     let mut command = melati("migrate", Path::new("unused"));
     command.env("DATABASE_URL", postgres.url());
@@ -282,28 +215,6 @@ fn only_line(output: &Output) -> String {
     lines[0].to_owned()
 }
 
-/// As root, Postgres runs as somebody else, who must be able to enter.
-fn data_dir() -> TempDir {
-    let dir = tempfile::Builder::new().prefix("melati-").tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    dir
-}
-
-fn pid_file(data: &Path) -> PathBuf {
-    data.join("pg/postmaster.pid")
-}
-
-fn postgres_of(data: &Path) -> Pid {
-    let text = fs::read_to_string(pid_file(data)).unwrap();
-    Pid::from_raw(text.lines().next().unwrap().parse().unwrap()).unwrap()
-}
-
-/// A zombie has ended, too: who reaps it, and when, is the system's affair.
-fn has_ended(process: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).unwrap_or_default();
-    test_kill_process(process).is_err() || stat.contains(") Z ")
-}
-
 fn open_branch(data: &Path, round: i32) {
     let query = match round {
         1 => "INSERT INTO branches (name, kode) VALUES ('Kemang', 'KMG') RETURNING id",
@@ -317,11 +228,6 @@ fn count_branches(data: &Path) -> sqlx::Result<i64> {
     ask(&url(data), "SELECT count(*) FROM branches")
 }
 
-fn url(data: &Path) -> String {
-    let settings = Database { data_dir: data.to_owned(), ..Database::default() };
-    melati::postgres::embedded::url_of_running(&settings).unwrap()
-}
-
 fn ask(url: &str, query: &'static str) -> sqlx::Result<i64> {
     Runtime::new().unwrap().block_on(async {
         let mut connection = PgConnection::connect(url).await?;
@@ -329,16 +235,4 @@ fn ask(url: &str, query: &'static str) -> sqlx::Result<i64> {
         connection.close().await?;
         Ok(answer)
     })
-}
-
-/// Looks again and again, up to a deadline: for what processes that are not our children do, there is no event.
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
 }

@@ -43,7 +43,7 @@ impl Wire {
         tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("{text:?} never came"))
     }
 
-    async fn to_the_end(mut self) -> String {
+    async fn read_to_end(mut self) -> String {
         tokio::time::timeout(PATIENCE, self.socket.read_to_end(&mut self.seen)).await.unwrap().unwrap();
         String::from_utf8_lossy(&self.seen).into_owned()
     }
@@ -81,7 +81,7 @@ async fn a_stream_has_the_head_of_any_answer_and_ends_as_one() {
     assert!(!head.contains("content-length"));
     wire.until("event: heartbeat").await;
     app.go_down().await;
-    assert!(wire.to_the_end().await.ends_with("\r\n0\r\n\r\n"), "the closing chunk: an end, not a cut");
+    assert!(wire.read_to_end().await.ends_with("\r\n0\r\n\r\n"), "the closing chunk: an end, not a cut");
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn head_says_what_get_would_and_no_more() {
     let request =
         get(STREAM, &cookie(&app).await).replace("GET", "HEAD").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
     wire.say(&request).await;
-    let answer = wire.to_the_end().await;
+    let answer = wire.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "a head alone: {answer}");
 }

@@ -456,3 +456,38 @@ async fn two_processes_over_one_database_tell_the_same() {
     let told = tap.until(|event, _| event.event == "stock-updates").await;
     assert_eq!(told["updates"][0]["new_stock"], 13);
 }
+
+#[tokio::test]
+async fn orders_are_told_as_they_move_and_after_an_absence() {
+    let app = TestApp::start().await;
+    let made = app.sign_in("kasir2").await;
+    let mut elsewhere = made.open("/realtime/orders").await;
+    elsewhere.opened().await;
+    let agus = app.sign_in("kasir1b").await;
+    let mut tap = agus.open("/realtime/orders").await;
+    tap.opened().await;
+
+    let sold = rina_sells_a_frame(&app).await;
+    let told = tap.next_json().await;
+    let order = &told["updates"][0];
+    assert_eq!(
+        (&order["id"], &order["status"], &order["kekurangan"]),
+        (&json!(sold.id), &json!("Menunggu Pengerjaan"), &json!(0))
+    );
+    assert_eq!(told["total_updates"], 1);
+
+    let cursor = tap.cursor.clone();
+    drop(tap);
+    app.sql("UPDATE penjualans SET status_pengerjaan = 'Siap Diambil'").await;
+    let mut tap = agus.open_from("/realtime/orders", cursor.as_deref()).await;
+    assert_eq!(tap.next_json().await["updates"][0]["status"], "Siap Diambil");
+    app.sql("DELETE FROM penjualans").await;
+    assert_eq!(tap.next_json().await["updates"][0]["deleted"], true);
+
+    // the first that Ubud hears is its own
+    app.sql(
+        "INSERT INTO penjualans (kode_penjualan, pasien_id, user_id, branch_id, total, omset_umum, bayar) VALUES ('U1', 3, 6, 2, 5, 5, 5)",
+    )
+    .await;
+    assert_eq!(elsewhere.next_json().await["updates"][0]["no_transaksi"], "U1");
+}

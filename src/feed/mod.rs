@@ -14,12 +14,17 @@ use crate::ids::BranchId;
 use crate::scope::Role;
 
 pub mod cursor;
+pub mod housekeeping;
+pub mod integrity;
 mod sql;
 
 pub use cursor::{Cursor, Origin, Snapshot};
 
 /// A poll that takes longer than this has lost its connection (a cut network says nothing).
 const POLL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A feed that has not polled for so long was suspended with its machine. Tombstones are kept for a day at least.
+const ASLEEP: Duration = Duration::from_secs(3_600);
 
 /// The tables whose changes are fed; `sessions` only as tombstones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,7 +78,7 @@ pub struct Change {
     pub id: i64,
     /// The row's version: strictly rising per row.
     pub updated_at: OffsetDateTime,
-    /// What the stream says of it, as JSON; only for products and notifications.
+    /// What the stream says of it, as JSON; only for products, orders and notifications.
     pub body: Option<String>,
 }
 
@@ -129,9 +134,16 @@ pub struct History {
     /// Newest first: each epoch and its first transaction.
     epochs: Vec<(u64, u64)>,
     pruned_below: u64,
+    /// Why the current epoch began while Postgres ran, if it did.
+    reread: Option<String>,
 }
 
 impl History {
+    /// Why everything had to be read anew, if that is how the current epoch began.
+    pub fn reread(&self) -> Option<&str> {
+        self.reread.as_deref()
+    }
+
     /// Whether everything since the cursor can be read up to `now`.
     pub fn accepts(&self, cursor: &Cursor, now: &Snapshot) -> Result<(), Unusable> {
         let Origin { system, timeline, epoch } = cursor.origin;
@@ -161,6 +173,8 @@ pub struct Feed {
     position: Snapshot,
     /// `position` as Postgres wrote it: the same text means that nothing has finished since.
     position_text: String,
+    /// By the wall clock, because the other one stands still while a machine is suspended.
+    polled_at: OffsetDateTime,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +185,9 @@ pub enum FeedError {
     Timeout(#[from] tokio::time::error::Elapsed),
     #[error("Postgres answered with a snapshot that cannot be read: {0}")]
     Snapshot(String),
+    /// What this feed has told is no longer all there was: it has to be connected anew.
+    #[error("everything has to be read anew")]
+    Reread,
 }
 
 impl Feed {
@@ -193,18 +210,24 @@ impl Feed {
             sqlx::query_as(sql::ORIGIN).fetch_one(&mut connection).await?;
         let fresh_epoch: i64 = rand::random_range(1..=i64::MAX);
         sqlx::query(sql::REGISTER_EPOCH).bind(fresh_epoch).bind(system).execute(&mut connection).await?;
-        let rows: Vec<(i64, String, bool)> =
+        let rows: Vec<(i64, String, Option<String>, bool)> =
             sqlx::query_as(sql::EPOCHS).bind(system).fetch_all(&mut connection).await?;
-        let current = rows.iter().find(|(_, _, is_current)| *is_current).map_or(fresh_epoch, |(epoch, _, _)| *epoch);
-        let epochs = rows.iter().map(|(epoch, first, _)| (epoch.cast_unsigned(), first.parse().unwrap_or(0))).collect();
+        let (current, reread) = rows
+            .iter()
+            .find(|(.., is_current)| *is_current)
+            .map_or((fresh_epoch, None), |(epoch, _, reread, _)| (*epoch, reread.clone()));
+        let epochs =
+            rows.iter().map(|(epoch, first, ..)| (epoch.cast_unsigned(), first.parse().unwrap_or(0))).collect();
+        let pruned_below: String = sqlx::query_scalar(sql::PRUNED_BELOW).fetch_one(&mut connection).await?;
         let origin = Origin {
             system: system.cast_unsigned(),
             timeline: timeline.cast_unsigned(),
             epoch: current.cast_unsigned(),
         };
         let position = snapshot.parse().map_err(|_| FeedError::Snapshot(snapshot.clone()))?;
-        let history = History { origin, epochs, pruned_below: 0 };
-        Ok(Self { connection, history, position, position_text: snapshot })
+        let pruned_below = pruned_below.parse().unwrap_or(u64::MAX);
+        let history = History { origin, epochs, pruned_below, reread };
+        Ok(Self { connection, history, position, position_text: snapshot, polled_at: OffsetDateTime::now_utc() })
     }
 
     /// Goes back to where an earlier connection stood, if this database still knows that moment.
@@ -240,14 +263,25 @@ impl Feed {
         let text: String =
             sqlx::query_scalar("SELECT pg_current_snapshot()::text").fetch_one(&mut self.connection).await?;
         if text == self.position_text {
+            self.polled_at = OffsetDateTime::now_utc();
             return Ok(None);
         }
         let rows: Vec<PollRow> =
             sqlx::query_as(sql::POLL).bind(&self.position_text).fetch_all(&mut self.connection).await?;
         let Some(here) = rows.first() else { return Err(FeedError::Snapshot("no row".into())) };
         let text = here.snapshot.clone();
+        let position: Snapshot = text.parse().map_err(|_| FeedError::Snapshot(text.clone()))?;
         self.history.pruned_below = here.pruned_below.parse().unwrap_or(u64::MAX);
-        self.position = text.parse().map_err(|_| FeedError::Snapshot(text.clone()))?;
+        let newest = self.history.epochs.first().map(|(epoch, _)| epoch.cast_signed());
+        // A machine that was suspended for days: others may have pruned what we had not read. Not asked of a feed that is
+        // awake, because the mark says nothing of whether we had seen what was pruned.
+        let now = OffsetDateTime::now_utc();
+        let overslept = now - self.polled_at > ASLEEP && self.history.pruned_below > self.position.xmin;
+        self.polled_at = now;
+        if newest != here.epoch || overslept {
+            return Err(FeedError::Reread);
+        }
+        self.position = position;
         self.position_text = text;
         let changes = rows.into_iter().filter_map(PollRow::change).collect();
         Ok(Some(Tick { cursor: self.cursor(), changes }))
@@ -263,6 +297,7 @@ impl Feed {
 struct PollRow {
     snapshot: String,
     pruned_below: String,
+    epoch: Option<i64>,
     tbl: Option<String>,
     op: Option<String>,
     branch_id: Option<BranchId>,
@@ -315,6 +350,22 @@ impl Missed<'_> {
         branch: Option<BranchId>,
     ) -> Result<Vec<Change>, MissedError> {
         let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_PRODUCTS)
+            .bind(self.since.to_pg())
+            .bind(self.until.to_pg())
+            .bind(branch)
+            .bind(MOST_MISSED as i64 + 1)
+            .fetch_all(&mut *connection)
+            .await?;
+        self.complete(connection, rows).await
+    }
+
+    /// The sales and orders of a branch (or of all) that changed in between, each in its latest version.
+    pub async fn orders(
+        &self,
+        connection: &mut PgConnection,
+        branch: Option<BranchId>,
+    ) -> Result<Vec<Change>, MissedError> {
+        let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_ORDERS)
             .bind(self.since.to_pg())
             .bind(self.until.to_pg())
             .bind(branch)

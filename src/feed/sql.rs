@@ -48,6 +48,20 @@ macro_rules! products_written {
     };
 }
 
+/// Orders are sales on their way: what the board needs to know that it must look again.
+macro_rules! orders_written {
+    ($between:expr, $also:literal) => {
+        concat!(
+            "SELECT 'penjualans' AS tbl, 'U' AS op, branch_id, id, updated_at, jsonb_build_object(",
+            "  'no_transaksi', kode_penjualan, 'status', status_pengerjaan, 'kekurangan', kekurangan)::text AS body",
+            " FROM penjualans WHERE ",
+            $between,
+            " AND ",
+            $also
+        )
+    };
+}
+
 macro_rules! notifications_written {
     ($between:expr, $also:literal) => {
         concat!(
@@ -63,14 +77,15 @@ macro_rules! notifications_written {
 
 /// One tick: where we stand, and every row whose writer has finished since `$1`. No rows: one line with nulls.
 pub const POLL: &str = concat!(
-    "SELECT here.snapshot, here.pruned_below, change.*",
-    " FROM (SELECT pg_current_snapshot()::text AS snapshot, (SELECT pruned_below::text FROM feed_meta) AS pruned_below) here",
+    "SELECT here.snapshot, here.pruned_below, here.epoch, change.*",
+    " FROM (SELECT pg_current_snapshot()::text AS snapshot, (SELECT pruned_below::text FROM feed_meta) AS pruned_below,",
+    "  (SELECT epoch FROM feed_epochs ORDER BY seq DESC LIMIT 1) AS epoch) here",
     " LEFT JOIN LATERAL (",
     products_written!(written_between!("$1::pg_snapshot", "pg_current_snapshot()"), "TRUE"),
     " UNION ALL ",
     notifications_written!(written_between!("$1::pg_snapshot", "pg_current_snapshot()"), "TRUE"),
-    " UNION ALL SELECT 'penjualans', 'U', branch_id, id, updated_at, NULL FROM penjualans WHERE ",
-    written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
+    " UNION ALL ",
+    orders_written!(written_between!("$1::pg_snapshot", "pg_current_snapshot()"), "TRUE"),
     " UNION ALL SELECT 'open_days', 'U', branch_id, id, updated_at, NULL FROM open_days WHERE ",
     written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
     " UNION ALL SELECT 'pasiens', 'U', branch_id, id, updated_at, NULL FROM pasiens WHERE ",
@@ -99,11 +114,11 @@ pub const REGISTER_EPOCH: &str = "
            least(pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
                  (split_part(next_xid, ':', 1)::bigint << 32) + split_part(next_xid, ':', 2)::bigint)::text::xid8
     FROM pg_control_checkpoint()
-    ON CONFLICT (system_identifier, postmaster_started_at) DO NOTHING";
+    ON CONFLICT (system_identifier, postmaster_started_at) WHERE reread IS NULL DO NOTHING";
 
-/// Newest first. The current start is the newest of ours.
+/// Newest first. The current one is the newest of the present start.
 pub const EPOCHS: &str = "
-    SELECT epoch, first_xid::text AS first_xid, postmaster_started_at = pg_postmaster_start_time() AND system_identifier = $1 AS is_current
+    SELECT epoch, first_xid::text AS first_xid, reread, postmaster_started_at = pg_postmaster_start_time() AND system_identifier = $1 AS is_current
     FROM feed_epochs ORDER BY seq DESC";
 
 /// What a scope missed: written after `$1` and finished in `$2`; what finished later comes with the live ticks. `$3` is the
@@ -115,6 +130,18 @@ pub const MISSED_PRODUCTS: &str = concat!(
         "pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id = $3)"
     ),
     ") missed WHERE tbl IN ('frames', 'lensas', 'aksesoris') ORDER BY updated_at, op LIMIT $4"
+);
+
+/// As above, for orders.
+pub const MISSED_ORDERS: &str = concat!(
+    orders_written!(
+        written_between!("$1::pg_snapshot", "$2::pg_snapshot"),
+        "pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id = $3)"
+    ),
+    " UNION ALL SELECT tbl, 'D', branch_id, row_id, updated_at, NULL FROM feed_gone WHERE tbl = 'penjualans' AND ",
+    written_between!("$1::pg_snapshot", "$2::pg_snapshot"),
+    " AND pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id = $3)",
+    " ORDER BY updated_at, op LIMIT $4"
 );
 
 /// As above; `$4` is the role, for the audience.
@@ -140,3 +167,71 @@ pub const RECENT_NOTIFICATIONS: &str = concat!(
 /// Tombstones below this are gone: a cursor from before has missed some. Read after what a cursor asked for, so that a
 /// pruning in between is noticed.
 pub const PRUNED_BELOW: &str = "SELECT pruned_below::text FROM feed_meta";
+
+/// How the parts of the feed are, what was attested of them, and when everything was last read anew. `state` changes with
+/// every version of every part; where one is broken also with the number of writes to its table, for they went unseen.
+pub const LOOK: &str = "
+    SELECT md5(string_agg(concat_ws(' ', tbl, part, problem, version), ',' ORDER BY tbl, part))
+               || coalesce(' ' || sum(pg_stat_get_tuples_inserted(to_regclass(tbl)) + pg_stat_get_tuples_updated(to_regclass(tbl))
+                                      + pg_stat_get_tuples_deleted(to_regclass(tbl))) FILTER (WHERE problem IS NOT NULL), '') AS state,
+           coalesce(jsonb_agg(jsonb_build_object('table', tbl, 'part', part, 'problem', problem) ORDER BY tbl, part)
+                    FILTER (WHERE problem IS NOT NULL), '[]') AS faults,
+           (SELECT attested FROM feed_meta) AS attested,
+           (SELECT jsonb_build_object('at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), 'reason', reread)
+            FROM feed_epochs WHERE reread IS NOT NULL AND created_at > now() - interval '1 hour' ORDER BY seq DESC LIMIT 1) AS reread
+    FROM feed_parts";
+
+/// Tables with stamps of transactions that have not begun.
+pub const FUTURE: &str = "SELECT feed_future()";
+
+pub const MEND: &str = "SELECT feed_mend()";
+
+/// Held to the end of the transaction: one process judges at a time, and no pruning moves under it.
+pub const HOLD_META: &str = "SELECT 1 FROM feed_meta FOR UPDATE";
+
+pub const ATTEST: &str = "UPDATE feed_meta SET attested = $1";
+
+/// Epochs are then committed in the order of their numbers, also beside a process that registers a start of Postgres.
+pub const HOLD_EPOCHS: &str = "LOCK TABLE feed_epochs IN SHARE ROW EXCLUSIVE MODE";
+
+/// An epoch that accepts no cursor of an earlier one. `$1` its number, `$2` the reason.
+pub const REREAD_EPOCH: &str = "
+    INSERT INTO feed_epochs (epoch, postmaster_started_at, system_identifier, first_xid, reread)
+    SELECT $1, pg_postmaster_start_time(), system_identifier, '0', $2 FROM pg_control_system()";
+
+/// Which process keeps house: the one that gets this lock, for one batch.
+pub const KEEP_HOUSE: &str = "SELECT pg_try_advisory_xact_lock(hashtext('melati.housekeeping'))";
+
+/// One batch of tombstones older than `$1` days, at most `$2`, and the mark below which cursors are too old. Both at once: a
+/// cursor that misses a tombstone stands before its transaction's end, hence its xmin is at most that transaction.
+/// What a snapshot in use may not have seen yet stays, however old.
+pub const PRUNE_TOMBSTONES: &str = "
+    WITH old AS (
+        SELECT seq FROM feed_gone
+        WHERE updated_at < now() - make_interval(days => $1) AND updated_xid < pg_snapshot_xmin(pg_current_snapshot())
+        ORDER BY seq LIMIT $2
+    ), gone AS (
+        DELETE FROM feed_gone USING old WHERE feed_gone.seq = old.seq RETURNING feed_gone.updated_xid
+    ), mark AS (
+        UPDATE feed_meta SET pruned_below = greatest(pruned_below, (SELECT max(updated_xid::text::bigint) + 1 FROM gone)::text::xid8)
+        WHERE EXISTS (SELECT FROM gone)
+    )
+    SELECT count(*) FROM gone";
+
+/// Notifications older than `$1` days; who has read them goes with them (a cascade).
+pub const PRUNE_NOTIFICATIONS: &str = "
+    WITH old AS (SELECT id FROM notifications WHERE created_at < now() - make_interval(days => $1) ORDER BY id LIMIT $2),
+         gone AS (DELETE FROM notifications USING old WHERE notifications.id = old.id RETURNING 1)
+    SELECT count(*) FROM gone";
+
+/// Sessions that expired more than `$1` days ago: nothing reads them.
+pub const PRUNE_SESSIONS: &str = "
+    WITH old AS (SELECT id FROM sessions WHERE expires_at <= now() - make_interval(days => $1) ORDER BY expires_at LIMIT $2),
+         gone AS (DELETE FROM sessions USING old WHERE sessions.id = old.id AND expires_at <= now() RETURNING 1)
+    SELECT count(*) FROM gone";
+
+/// All epochs but the newest `$1`: a cursor of an epoch that is not known is refused.
+pub const PRUNE_EPOCHS: &str = "
+    WITH old AS (SELECT seq FROM feed_epochs ORDER BY seq DESC OFFSET $1::int LIMIT $2),
+         gone AS (DELETE FROM feed_epochs USING old WHERE feed_epochs.seq = old.seq RETURNING 1)
+    SELECT count(*) FROM gone";

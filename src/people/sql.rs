@@ -165,19 +165,15 @@ pub async fn take_try(pool: &PgPool, key: &str, limit: Limit) -> sqlx::Result<Re
     Ok(Err(seconds.unwrap_or(1).max(1).unsigned_abs()))
 }
 
-/// The try was right: it does not count, and those before it at the account are forgiven.
+/// The try was right: it does not count, and those before it at the account are forgiven. Counts that nobody asks for any
+/// more go with them.
 pub async fn forgive(pool: &PgPool, tried: &Tried) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM sign_in_limits WHERE key = $1").bind(&tried.account).execute(pool).await?;
-    sqlx::query("UPDATE sign_in_limits SET tries = greatest(tries - 1, 0), blocked_until = '-infinity' WHERE key = $1")
-        .bind(&tried.address)
+    sqlx::query("DELETE FROM sign_in_limits WHERE key = $1 OR last_at < clock_timestamp() - interval '2 hours'")
+        .bind(&tried.account)
         .execute(pool)
         .await?;
-    Ok(())
-}
-
-/// Counts that nobody asks for any more.
-pub async fn forget_tries(pool: &PgPool) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM sign_in_limits WHERE last_at < clock_timestamp() - interval '2 hours'")
+    sqlx::query("UPDATE sign_in_limits SET tries = greatest(tries - 1, 0), blocked_until = '-infinity' WHERE key = $1")
+        .bind(&tried.address)
         .execute(pool)
         .await?;
     Ok(())

@@ -41,8 +41,21 @@ pub async fn connect(url: &str) -> sqlx::Result<PgPool> {
                 Ok(())
             })
         })
+        // A connection given back in the middle of something (its request was given up) is made whole by a round trip. Over
+        // a cut network that would wait for a quarter of an hour, and hold its place in the pool meanwhile.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                match tokio::time::timeout(ROUND_TRIP, connection.ping()).await {
+                    Ok(outcome) => outcome.map(|()| true),
+                    Err(_) => Ok(false),
+                }
+            })
+        })
         .connect_lazy_with(options))
 }
+
+/// Longer than a statement may take: giving one up must not give up its connection.
+const ROUND_TRIP: Duration = Duration::from_secs(12);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Unmigrated {
@@ -55,6 +68,33 @@ pub enum Unmigrated {
     Edited(i64),
     #[error("the schema could not be brought up to date: {0}")]
     Failed(#[from] MigrateError),
+}
+
+/// What the database says of its own schema.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Schema {
+    /// The newest migration that is in.
+    pub applied: i64,
+    count: i64,
+}
+
+impl Schema {
+    /// Whether everything that we know is in. A newer process may have added more: migrations only add while both run.
+    pub fn is_current(self) -> bool {
+        self.applied >= newest_migration() && self.count >= MIGRATIONS.iter().count() as i64
+    }
+}
+
+pub fn newest_migration() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// # Errors
+/// The database is away.
+pub async fn schema(pool: &PgPool) -> sqlx::Result<Schema> {
+    sqlx::query_as("SELECT coalesce(max(version), 0) AS applied, count(*) FROM _sqlx_migrations WHERE success")
+        .fetch_one(pool)
+        .await
 }
 
 /// Brings the schema up to date. Any number of processes may do so at once: an advisory lock lets one work and the
@@ -71,10 +111,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Unmigrated> {
     // Closing gives the lock back, too, should the run have failed before it could.
     connection.close().await.map_err(MigrateError::from)?;
     outcome.map_err(|error| match error {
-        MigrateError::VersionMissing(database) => {
-            let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-            Unmigrated::DatabaseIsNewer { database, known }
-        }
+        MigrateError::VersionMissing(database) => Unmigrated::DatabaseIsNewer { database, known: newest_migration() },
         MigrateError::VersionMismatch(version) => Unmigrated::Edited(version),
         other => Unmigrated::Failed(other),
     })

@@ -24,11 +24,6 @@ impl Sessions {
     pub fn new(pool: PgPool) -> Self {
         Self { pool }
     }
-
-    /// How many had expired.
-    pub async fn delete_expired(&self) -> sqlx::Result<u64> {
-        Ok(sqlx::query("DELETE FROM sessions WHERE expires_at <= now()").execute(&self.pool).await?.rows_affected())
-    }
 }
 
 fn user_of(record: &Record) -> Option<i64> {

@@ -177,8 +177,3 @@ impl States {
         self.said.remove(&topic);
     }
 }
-
-/// The dashboard's state for a page's first view, in the shape that the stream will go on with.
-pub fn first_view(topic: Topic, days: &Days) -> serde_json::Value {
-    body(topic, days).and_then(|(_, _, body)| serde_json::from_str(&body.ok()?).ok()).unwrap_or(serde_json::Value::Null)
-}

@@ -13,7 +13,7 @@ use tower_sessions::Session;
 
 use super::frames::Frames;
 use super::notifications::{self, Kind};
-use super::{now, rfc3339, stock};
+use super::{orders, stock};
 use crate::App;
 use crate::feed::{self, Cursor, Missed, MissedError, Snapshot, Unusable};
 use crate::hub::{Chunk, HEARTBEAT, Message, Naming, Subscription, Topic, Wanted, jitter};
@@ -29,6 +29,7 @@ pub fn routes() -> Router<App> {
         .route("/realtime/omset-kasir", get(|asked| single(asked, Stream::OmsetKasir)))
         .route("/realtime/notifications", get(|asked| single(asked, Stream::Notifications)))
         .route("/realtime/stock-updates", get(|asked| single(asked, Stream::StockUpdates)))
+        .route("/realtime/orders", get(|asked| single(asked, Stream::Orders)))
         .route("/realtime/stream", get(combined))
 }
 
@@ -38,6 +39,7 @@ enum Stream {
     Dashboard,
     OmsetKasir,
     StockUpdates,
+    Orders,
     Notifications,
 }
 
@@ -47,6 +49,7 @@ impl Stream {
             "dashboard" => Self::Dashboard,
             "omset-kasir" => Self::OmsetKasir,
             "stock-updates" => Self::StockUpdates,
+            "orders" => Self::Orders,
             "notifications" => Self::Notifications,
             _ => return None,
         })
@@ -61,6 +64,7 @@ impl Stream {
             (Self::OmsetKasir, Role::Kasir, Branches::One(branch)) => Topic::Omset(viewer.id, branch),
             (Self::OmsetKasir, ..) => return Err(Refusal::Forbidden),
             (Self::StockUpdates, _, branches) => Topic::Stock(branches),
+            (Self::Orders, _, branches) => Topic::Orders(branches),
             (Self::Notifications, role, branches) => Topic::Notifications(branches, role),
         })
     }
@@ -102,7 +106,7 @@ async fn combined(request: Request) -> Result<Response, Error> {
         let stream = Stream::named(name).ok_or_else(|| {
             Refusal::invalid(
                 "topics",
-                format!("{name:?} bukan nama aliran. Yang ada: dashboard, omset-kasir, stock-updates, notifications."),
+                format!("{name:?} bukan nama aliran. Yang ada: dashboard, omset-kasir, stock-updates, orders, notifications."),
             )
         })?;
         streams.push(stream);
@@ -139,7 +143,7 @@ async fn open(request: Request, streams: &[Stream], naming: Naming) -> Result<Re
     // before anything is done for it
     has_room(&app, &viewer, 1)?;
     let header = headers.get("last-event-id").map(HeaderValue::as_bytes);
-    let start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
+    let mut start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
         None => Start::Fresh,
         Some(id) => judge(&app, id).await,
     };
@@ -149,6 +153,13 @@ async fn open(request: Request, streams: &[Stream], naming: Naming) -> Result<Re
     has_room(&app, &viewer, 0)?;
     // The feed has not reached the database yet: there is no place to start from.
     let here: Cursor = live.starts_at().parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
+    // Between the judgement and the subscription the feed may have restarted: then this is a stream of after it.
+    if let Start::Resume(cursor) = &start
+        && let Some(Err(reason)) = app.live.history().map(|history| history.accepts(cursor, &here.snapshot))
+        && reason != Unusable::Future
+    {
+        start = Start::Reset(reason);
+    }
     let opening = Opening { app: &app, viewer: &viewer, streams, naming };
     let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
     // What changed after we subscribed ends the stream. What changed between reading the viewer and that, nobody would tell us.
@@ -238,9 +249,7 @@ impl Opening<'_> {
             out.push(Chunk::event(event, json, if i == last { live.starts_at() } else { &before }));
         }
         // The first sign of life, at once; and the cursor, also where there was nothing else to say.
-        let time = rfc3339(now());
-        let beat = format!(r#"{{"timestamp":"{time}","fresh":{},"as_of":"{time}"}}"#, self.app.live.is_fresh());
-        out.push(Chunk::event(Some(HEARTBEAT), beat.as_bytes(), live.starts_at()));
+        out.push(Chunk::event(Some(HEARTBEAT), self.app.live.pulse().as_bytes(), live.starts_at()));
         Ok(out)
     }
 
@@ -252,12 +261,15 @@ impl Opening<'_> {
         let mut messages = Vec::new();
         let branches = self.viewer.branches();
         let missed = Missed { since, until };
-        if self.wants(Stream::StockUpdates) || self.wants(Stream::Notifications) {
+        if [Stream::StockUpdates, Stream::Orders, Stream::Notifications].iter().any(|stream| self.wants(*stream)) {
             let mut connection = self.app.pool.acquire().await?;
             if self.wants(Stream::StockUpdates) {
                 let changes = missed.products(&mut connection, branches.one()).await?;
                 let changes: Vec<_> = changes.iter().collect();
                 messages.extend(stock::missed(&changes, &self.app.live.days().unwrap_or_default(), branches));
+            }
+            if self.wants(Stream::Orders) {
+                messages.extend(orders::missed(&missed.orders(&mut connection, branches.one()).await?));
             }
             if self.wants(Stream::Notifications) {
                 let changes = missed.notifications(&mut connection, branches.one(), self.viewer.role).await?;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::{Cursor, Feed, FeedError, History, Table, Tick};
-use crate::hub::{HEARTBEAT, HEARTBEAT_SHARDS, Hub, Message, Topic};
+use crate::hub::{HEARTBEAT, HEARTBEAT_SHARDS, Hub, Lifetimes, Message, Topic};
 use crate::ids::{BranchId, UserId};
 use crate::omset::{self, Days};
 
@@ -22,6 +22,7 @@ pub mod dashboard;
 pub mod endpoint;
 pub mod frames;
 mod notifications;
+mod orders;
 mod stock;
 
 fn now() -> OffsetDateTime {
@@ -29,7 +30,7 @@ fn now() -> OffsetDateTime {
 }
 
 /// RFC 3339 in UTC, always with six digits of fraction: such times order as text.
-fn rfc3339(when: OffsetDateTime) -> String {
+pub fn rfc3339(when: OffsetDateTime) -> String {
     const FORMAT: &[BorrowedFormatItem] =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
     when.to_offset(time::UtcOffset::UTC).format(FORMAT).expect("the format names only parts that every time has")
@@ -95,6 +96,12 @@ impl Live {
         lock(&self.shared.freshness).fresh
     }
 
+    /// When the figures were last those of the database.
+    pub fn as_of(&self) -> OffsetDateTime {
+        let Freshness { as_of, fresh } = *lock(&self.shared.freshness);
+        if fresh { now() } else { as_of }
+    }
+
     /// The days of the branches as last told.
     pub fn days(&self) -> Option<Arc<Days>> {
         lock(&self.shared.known).as_ref().map(|known| known.days.clone())
@@ -128,19 +135,22 @@ impl Live {
         }
         drop(freshness);
         if changed {
+            let lifetimes = if fresh { Lifetimes::End } else { Lifetimes::WaitForTheDatabase };
+            self.shared.hub.let_lifetimes(lifetimes);
             // a client must not wait for its next heartbeat to learn that its figures are old, or current again
             (0..HEARTBEAT_SHARDS).for_each(|shard| self.beat(shard));
         }
     }
 
+    /// What a heartbeat says now.
+    fn pulse(&self) -> String {
+        let (timestamp, fresh, as_of) = (rfc3339(now()), self.is_fresh(), rfc3339(self.as_of()));
+        format!(r#"{{"timestamp":"{timestamp}","fresh":{fresh},"as_of":"{as_of}"}}"#)
+    }
+
     fn beat(&self, shard: u8) {
-        let Freshness { as_of, fresh } = *lock(&self.shared.freshness);
-        let json = format!(
-            r#"{{"timestamp":"{}","fresh":{fresh},"as_of":"{}"}}"#,
-            rfc3339(now()),
-            rfc3339(if fresh { now() } else { as_of })
-        );
-        self.shared.hub.say(vec![(Topic::Heartbeat(shard), Message { event: HEARTBEAT, json: json.into() })]);
+        let message = Message { event: HEARTBEAT, json: self.pulse().into() };
+        self.shared.hub.say(vec![(Topic::Heartbeat(shard), message)]);
     }
 }
 
@@ -161,6 +171,13 @@ pub async fn heartbeats(live: Live, period: Duration, stop: CancellationToken) {
 /// may step.
 const REREAD: Duration = Duration::from_secs(60);
 
+/// A tick that takes longer is not waited for in silence: the screens are told that their figures are old.
+const STALE_AFTER: Duration = Duration::from_secs(2);
+
+/// A tick that takes longer than this has lost its connection (a cut network says nothing). All of it, not only the poll:
+/// its other statements wait on the same connection.
+const TICK_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// How long to wait before the database is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -172,11 +189,14 @@ pub async fn pump(live: Live, database: PgConnectOptions, poll_interval: Duratio
             () = stop.cancelled() => return,
             error = pump_until_error(&live, &database, poll_interval) => error,
         };
-        if live.is_fresh() || !complained {
-            tracing::warn!(%error, "the feed lost its database; trying again until it is back");
-            complained = true;
+        // a database that wants everything read anew is not away
+        if !matches!(error, FeedError::Reread) {
+            if live.is_fresh() || !complained {
+                tracing::warn!(%error, "the feed lost its database; trying again until it is back");
+                complained = true;
+            }
+            live.set_fresh(false);
         }
-        live.set_fresh(false);
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(RETRY) => {}
@@ -185,14 +205,15 @@ pub async fn pump(live: Live, database: PgConnectOptions, poll_interval: Duratio
 }
 
 async fn pump_until_error(live: &Live, database: &PgConnectOptions, poll_interval: Duration) -> FeedError {
-    match Pump::connect(live, database).await {
+    let connected = tokio::time::timeout(TICK_TIMEOUT, Pump::connect(live, database)).await;
+    match connected.unwrap_or_else(|late| Err(late.into())) {
         Ok(mut pump) => {
             tracing::info!(cursor = %live.cursor(), "the feed stands");
             let mut ticks = tokio::time::interval(poll_interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                if let Err(error) = pump.tick().await {
+                if let Err(error) = pump.tick_in_time().await {
                     return error;
                 }
             }
@@ -213,28 +234,45 @@ impl<'a> Pump<'a> {
         let hub = live.hub();
         let mut feed = Feed::connect(database).await?;
         let told = hub.cursor();
-        if told.is_empty() {
-            hub.stand_at(&feed.cursor().to_string());
-        } else if let Err(reason) = told.parse::<Cursor>().map_or(Ok(()), |told| feed.resume_from(&told)) {
-            tracing::warn!(?reason, "this database does not continue the one before: every stream starts afresh");
-            hub.restart_at(&feed.cursor().to_string());
-        }
+        let continues = match told.parse::<Cursor>() {
+            Ok(told) => feed.resume_from(&told),
+            Err(_) => Ok(()),
+        };
         let mut pump = Self { live, feed, states: dashboard::States::default(), reread_at: Instant::now() };
+        // Before the streams end: who comes back finds the new figures, and is judged by the new history.
         pump.reread().await?;
-        live.set_fresh(true);
+        if told.is_empty() {
+            hub.stand_at(&pump.feed.cursor().to_string());
+        } else if let Err(reason) = continues {
+            let why = pump.feed.history().reread();
+            tracing::warn!(?reason, why, "this does not continue what was told before: every stream starts afresh");
+            hub.restart_at(&pump.feed.cursor().to_string());
+        }
         Ok(pump)
     }
 
+    async fn tick_in_time(&mut self) -> Result<(), FeedError> {
+        let live = self.live;
+        let mut tick = std::pin::pin!(self.tick());
+        match tokio::time::timeout(STALE_AFTER, tick.as_mut()).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                live.set_fresh(false);
+                tokio::time::timeout(TICK_TIMEOUT - STALE_AFTER, tick).await?
+            }
+        }
+    }
+
     async fn tick(&mut self) -> Result<(), FeedError> {
-        let tick = self.feed.poll().await?;
-        self.live.set_fresh(true);
-        if let Some(tick) = tick {
+        if let Some(tick) = self.feed.poll().await? {
             self.tell(tick).await?;
         }
         if Instant::now() >= self.reread_at {
             self.reread().await?;
         }
         self.answer_newcomers();
+        // only now: what was missed while the database was away has been told
+        self.live.set_fresh(true);
         self.live.shared.polls.send_modify(|count| *count += 1);
         Ok(())
     }
@@ -253,6 +291,7 @@ impl<'a> Pump<'a> {
         let touched: Vec<BranchId> = touched.into_iter().collect();
         let days = self.days_with(&touched).await?;
         messages.extend(stock::tick(&tick.changes, &days));
+        messages.extend(orders::tick(&tick.changes));
         messages.extend(notifications::tick(&tick.changes, &days));
         if !touched.is_empty() {
             messages.extend(self.state_news(&days));

@@ -65,10 +65,9 @@ impl From<tower_sessions::session::Error> for Error {
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,
-        // 08: connection exceptions; 57P: shutting down or starting; 53300: too many connections
-        sqlx::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code.as_ref() == "53300"),
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| AWAY.iter().any(|beginning| code.starts_with(beginning)))
+        }
         _ => false,
     }
 }
@@ -78,6 +77,20 @@ fn is_unreadable(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(error) = error else { return false };
     error.code().is_some_and(|code| ["22021", "22003", "22008"].contains(&code.as_ref()))
 }
+
+/// Beginnings of SQLSTATEs after which the same request may well succeed: nothing of it was written, and it is not at fault.
+const AWAY: [&str; 10] = [
+    "08",    // connection exceptions
+    "53",    // disk full, out of memory, too many connections
+    "57P",   // shutting down, starting, crashed
+    "57014", // cancelled: statement_timeout
+    "55P03", // lock_timeout
+    "40001", // serialization failure
+    "40P01", // deadlock: the other one has won
+    "25P03", // idle_in_transaction_session_timeout
+    "25006", // read-only: a standby, before it is promoted or after it was not
+    "58030", // input/output error
+];
 
 /// How soon a client may ask again when the database was away.
 const DATABASE_RETRY_SECONDS: u32 = 2;

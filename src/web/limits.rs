@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 const LARGEST_BODY_BYTES: usize = 256 * 1024;
 
 /// From the end of the head to the end of the body: a form takes milliseconds, also over a bad phone connection seconds.
-const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the body before anything else is done for the request: whoever sends slowly holds a connection for a while, and
 /// nothing behind it. Counting bytes alone would let one byte a second through for three days.

@@ -1,10 +1,12 @@
 //! HTTP: the routes as a table of contents, and the layers every answer passes through.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
@@ -17,6 +19,7 @@ pub mod assets;
 pub mod client;
 pub mod error;
 pub mod handoff;
+mod health;
 mod home;
 mod limits;
 pub mod page;
@@ -40,6 +43,7 @@ pub fn routes(app: App) -> Router {
         .merge(crate::notifications::pages::routes())
         .merge(crate::realtime::endpoint::routes())
         .merge(assets::routes())
+        .merge(health::routes())
         .fallback(async || Error::not_found())
         .with_state(app.clone())
         // From the inside out. `error::dress` lies outside everything that refuses, so that every refusal looks the same;
@@ -48,12 +52,24 @@ pub fn routes(app: App) -> Router {
         .layer(from_fn(limits::read_body))
         .layer(CsrfLayer::new())
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn(patience))
         .layer(from_fn(error::dress))
         .layer(CompressionLayer::new())
         .layer(map_response(move |response| async move { harden(response, transport) }))
         .layer(from_fn_with_state(app, client::identify))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
         .layer(from_fn(number_request))
+}
+
+/// Until an answer begins. Statements and waits for a connection have shorter limits of their own, and Postgres keeps them;
+/// this one holds when the way to Postgres is cut in the middle of a statement, which no one else notices.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn patience(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(PATIENCE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Error::Draining { retry_after_seconds: 2 }.into_response(),
+    }
 }
 
 async fn number_request(mut request: Request, next: Next) -> Response {

@@ -97,6 +97,7 @@ impl Shell {
         match (self.nav, self.viewer.role) {
             (Nav::Home, Role::Kasir) => "dashboard omset-kasir notifications stock-updates",
             (Nav::Home, Role::Admin | Role::SuperAdmin) => "dashboard notifications stock-updates",
+            (Nav::Sales | Nav::Orders, _) => "notifications orders stock-updates",
             _ => "notifications stock-updates",
         }
     }

@@ -1,13 +1,9 @@
 //! Who is asking: the session cookie, and the [`Viewer`] behind it.
 
-use std::time::Duration;
-
 use axum::extract::FromRequestParts;
 use axum::http::Method;
 use axum::http::request::Parts;
-use sqlx::PgPool;
 use time::OffsetDateTime;
-use tokio_util::sync::CancellationToken;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
@@ -26,9 +22,6 @@ const IDLE_HOURS: i64 = 12;
 /// A session is moved on at most this often; otherwise every request of every tab would write.
 const EXTEND_EVERY_MINUTES: i64 = 10;
 
-/// How often expired rows are deleted. Nothing reads them, they only take room.
-const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);
-
 const SEEN_AT: &str = "seen_at";
 const ADDRESS: &str = "address";
 const DEVICE: &str = "device";
@@ -42,21 +35,6 @@ pub fn layer(app: &App) -> SessionManagerLayer<Sessions> {
         .with_same_site(SameSite::Lax)
         .with_secure(app.config.secure_cookies)
         .with_expiry(Expiry::OnInactivity(time::Duration::hours(IDLE_HOURS)))
-}
-
-/// Deletes what has expired until `stop`. A round that fails is made up for by the next.
-pub async fn sweep(pool: PgPool, stop: CancellationToken) {
-    let sessions = Sessions::new(pool.clone());
-    while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
-        match sessions.delete_expired().await {
-            Ok(0) => {}
-            Ok(count) => tracing::debug!(count, "expired sessions deleted"),
-            Err(error) => tracing::warn!(%error, "expired sessions could not be deleted"),
-        }
-        if let Err(error) = people::sql::forget_tries(&pool).await {
-            tracing::warn!(%error, "old counts of tries could not be deleted");
-        }
-    }
 }
 
 /// From here on this browser is `user`. The id is a new one: whoever knew the old one knows nothing.

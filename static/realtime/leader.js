@@ -11,7 +11,7 @@ import { Log } from "./log.js";
 import { silenceLimit, Stream, streamUrl } from "./stream.js";
 
 /** State topics send their whole current state on connecting; only these can have missed something. */
-export const LOG_TOPICS = ["notifications", "stock-updates"];
+export const LOG_TOPICS = ["notifications", "orders", "stock-updates"];
 
 const GATHER_MS = 40;   // eight tabs that open at once say hello within this: one connection, not eight
 const SHRINK_MS = 5_000;

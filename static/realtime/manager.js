@@ -1,5 +1,5 @@
-// RealtimeManager: what the pages use. connectDashboard, connectOmsetKasir, connectNotifications and connectStockUpdates each
-// take {onOpen, onData, onError}, as the old app's did, and return a function that ends it.
+// RealtimeManager: what the pages use. connectDashboard, connectOmsetKasir, connectNotifications, connectStockUpdates and
+// connectOrders each take {onOpen, onData, onError}, as the old app's did, and return a function that ends it.
 //
 // All tabs of one person (and one choice of branch) share one connection. This is the tab's half: it says what it wishes
 // and from which cursor, and passes on what the leading tab (leader.js) tells. A topic's cursor advances only while the
@@ -58,6 +58,7 @@ export class RealtimeManager {
   connectOmsetKasir(handlers) { return this.#connect("omset-kasir", handlers); }
   connectNotifications(handlers) { return this.#connect("notifications", handlers); }
   connectStockUpdates(handlers) { return this.#connect("stock-updates", handlers); }
+  connectOrders(handlers) { return this.#connect("orders", handlers); }
 
   /** listener({is: "live" | "connecting" | "stale", dataAt, isLong}), now and at every change. */
   onStatus(listener) {

@@ -7,7 +7,7 @@
 
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 30_000;
-export const EVENTS = ["dashboard", "omset-kasir", "notifications", "stock-updates", "reset"];
+export const EVENTS = ["dashboard", "omset-kasir", "notifications", "stock-updates", "orders", "reset"];
 
 /** branch: a super admin's, "semua" for all; null for everyone else. */
 export function streamUrl(topics, cursor, branch) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use eventsource_stream::{Event, EventStream, Eventsource};
 use futures_util::{Stream, StreamExt};
 use melati::config::Config;
+use reqwest::cookie::{CookieStore, Jar};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -16,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::db::fresh_database;
+use super::watcher::Unheard;
 
 pub const PASSWORD: &str = "melati-test";
 
@@ -23,7 +25,10 @@ pub const PASSWORD: &str = "melati-test";
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct TestApp {
+    /// Straight to the database.
     pub db: PgPool,
+    /// What the server is given: the same, or one that leads through a proxy.
+    pub server_db: PgPool,
     pub address: SocketAddr,
     config: Config,
     stop: CancellationToken,
@@ -50,24 +55,34 @@ const SHOP: &str = "
     SELECT setval(pg_get_serial_sequence(t, 'id'), 1000)
     FROM unnest(ARRAY['branches', 'users', 'pasiens', 'frames', 'lensas', 'aksesoris']) t;";
 
+/// A fresh database with that shop in it.
+pub async fn shop() -> PgPool {
+    let db = fresh_database().await;
+    fill(&db).await;
+    db
+}
+
+pub async fn fill(db: &PgPool) {
+    // the hash is the same for all: making it is slow on purpose
+    static HASH: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+    let hash = HASH.get_or_init(|| melati::people::password::hash(PASSWORD.into())).await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(SHOP.replace("$$HASH$$", &format!("'{hash}'")))).execute(db).await.unwrap();
+}
+
 impl TestApp {
     pub async fn start() -> Self {
         Self::start_with(Config::default()).await
     }
 
     pub async fn start_with(config: Config) -> Self {
-        let db = fresh_database().await;
-        // the hash is the same for all: making it is slow on purpose
-        static HASH: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
-        let hash = HASH.get_or_init(|| melati::people::password::hash(PASSWORD.into())).await;
-        sqlx::raw_sql(sqlx::AssertSqlSafe(SHOP.replace("$$HASH$$", &format!("'{hash}'")))).execute(&db).await.unwrap();
-        let mut app = Self {
-            db,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            config,
-            stop: CancellationToken::new(),
-            server: None,
-        };
+        let db = shop().await;
+        Self::start_on(db.clone(), db, config).await
+    }
+
+    /// On a database that is filled already, which the server reaches in its own way.
+    pub async fn start_on(db: PgPool, server_db: PgPool, config: Config) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut app = Self { db, server_db, address, config, stop: CancellationToken::new(), server: None };
         app.come_up().await;
         app
     }
@@ -83,7 +98,7 @@ impl TestApp {
         };
         self.address = listener.local_addr().unwrap();
         self.stop = CancellationToken::new();
-        let run = melati::run(listener, Arc::new(self.config.clone()), self.db.clone(), self.stop.clone());
+        let run = melati::run(listener, Arc::new(self.config.clone()), self.server_db.clone(), self.stop.clone());
         self.server = Some(tokio::spawn(run));
     }
 
@@ -100,21 +115,11 @@ impl TestApp {
     }
 
     pub fn nobody(&self) -> Person {
-        let client = Client::builder()
-            .cookie_store(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::MAX)
-            .build()
-            .unwrap();
-        Person { client, base: self.url("") }
+        Person::at(&self.url(""))
     }
 
     pub async fn sign_in(&self, email: &str) -> Person {
-        let person = self.nobody();
-        let form = [("email", format!("{email}@melati.test")), ("password", PASSWORD.into())];
-        let answer = person.post("/login").header("accept", "application/json").form(&form).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK, "{email} signs in");
-        person
+        Person::sign_in(&self.url(""), email).await
     }
 
     pub async fn sql(&self, statement: &'static str) {
@@ -130,10 +135,41 @@ impl TestApp {
 #[derive(Clone)]
 pub struct Person {
     client: Client,
+    cookies: Arc<Jar>,
     base: String,
 }
 
 impl Person {
+    pub fn at(base: &str) -> Self {
+        let cookies = Arc::new(Jar::default());
+        let client = Client::builder()
+            .cookie_provider(cookies.clone())
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::MAX)
+            .build()
+            .unwrap();
+        Self { client, cookies, base: base.to_owned() }
+    }
+
+    pub async fn sign_in(base: &str, email: &str) -> Self {
+        let person = Self::at(base);
+        let form = [("email", format!("{email}@melati.test")), ("password", PASSWORD.into())];
+        let answer = person.post("/login").header("accept", "application/json").form(&form).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{email} signs in");
+        person
+    }
+
+    /// The same person with the same cookie, by another way.
+    pub fn by_way_of(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
+    /// What a `Cookie:` header says.
+    pub fn cookie(&self) -> String {
+        let header = self.cookies.cookies(&self.base.parse().unwrap()).expect("signed in");
+        header.to_str().unwrap().to_owned()
+    }
+
     pub fn get(&self, path: &str) -> reqwest::RequestBuilder {
         self.client.get(format!("{}{path}", self.base)).header("accept", "application/json")
     }
@@ -184,6 +220,21 @@ impl Tap {
     pub fn of(answer: Response) -> Self {
         let bytes: Bytes = Box::pin(answer.bytes_stream());
         Self { events: bytes.eventsource(), cursor: None, heartbeats: 0 }
+    }
+
+    /// The next event, and the difference between a stream that was ended and one that broke.
+    pub async fn heard(&mut self, silence: Duration) -> Result<Option<Event>, Unheard> {
+        match tokio::time::timeout(silence, self.events.next()).await {
+            Ok(Some(Ok(event))) => {
+                if !event.id.is_empty() {
+                    self.cursor = Some(event.id.clone());
+                }
+                Ok(Some(event))
+            }
+            Ok(None) => Ok(None),
+            Ok(Some(Err(_))) => Err(Unheard::Broken),
+            Err(_) => Err(Unheard::Silent),
+        }
     }
 
     /// The next event, heartbeats included; `None` when the stream has ended.

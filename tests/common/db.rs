@@ -1,6 +1,7 @@
 //! A fresh database for each test: a copy of one that was migrated once. The server is the embedded one, started once a test
 //! binary in the system's scratch folder; it ends with the binary, by the parent-death signal.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -24,6 +25,20 @@ pub async fn psql(pool: &PgPool) -> PgConnection {
     pool.connect_options().as_ref().clone().application_name("psql").connect().await.unwrap()
 }
 
+/// The same database for another program.
+pub fn url(pool: &PgPool) -> String {
+    let options = pool.connect_options();
+    let name = options.get_database().expect("a test's database has a name");
+    started().url().replace("/melati?", &format!("/{name}?"))
+}
+
+/// Where that server listens.
+pub fn socket() -> PathBuf {
+    let url = started().url();
+    let (_, dir) = url.split_once("?host=").expect("it listens on a socket");
+    PathBuf::from(dir).join(".s.PGSQL.5432")
+}
+
 async fn template() -> &'static str {
     static TEMPLATE: OnceCell<String> = OnceCell::const_new();
     TEMPLATE
@@ -39,6 +54,10 @@ async fn template() -> &'static str {
 }
 
 fn server() -> PgConnectOptions {
+    started().url().parse().unwrap()
+}
+
+fn started() -> &'static Embedded {
     static SERVER: OnceLock<Embedded> = OnceLock::new();
     let start = || {
         // One directory a test binary: they may run side by side. Not below target/: started by root, Postgres runs as
@@ -52,7 +71,7 @@ fn server() -> PgConnectOptions {
         Embedded::start(&Database { data_dir, pg_set, ..Database::default() }).expect("an embedded Postgres")
     };
     // Starting it blocks, and one thread starts it while the others wait.
-    SERVER.get_or_init(start).url().parse().unwrap()
+    SERVER.get_or_init(start)
 }
 
 /// One at a time: a database that is being copied cannot be copied by another.

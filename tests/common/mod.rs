@@ -3,5 +3,8 @@
 
 pub mod app;
 pub mod db;
+pub mod process;
+pub mod proxy;
 pub mod source;
+pub mod watcher;
 pub mod writers;

@@ -79,6 +79,8 @@ pub fn table() -> Vec<Route> {
     use Body::{Form, Json, Nothing};
     vec![
         get("/assets/{*path}", "/assets/app.css", EVERYONE).public(200),
+        get("/health/live", "/health/live", EVERYONE).public(200),
+        get("/health/ready", "/health/ready", EVERYONE).public(200),
         get("/login", "/login", [303, 303, 303]).public(200),
         get("/api/session", "/api/session", [204, 204, 204]),
 
@@ -117,6 +119,7 @@ pub fn table() -> Vec<Route> {
         get("/realtime/omset-kasir", "/realtime/omset-kasir", ONLY_KASIR),
         get("/realtime/notifications", "/realtime/notifications", EVERYONE),
         get("/realtime/stock-updates", "/realtime/stock-updates", EVERYONE),
+        get("/realtime/orders", "/realtime/orders", EVERYONE),
         get("/realtime/stream", "/realtime/stream?topics=dashboard,notifications,stock-updates", EVERYONE),
 
         // narrows what a super admin sees: after it the table would read differently
