@@ -111,7 +111,7 @@ async fn a_trigger_that_is_off_is_named_and_nothing_stays_untold() {
     assert_eq!(
         said["checks"]["triggers"]["faults"],
         json!([{ "table": "frames", "part": "zz_feed_stamp", "problem": "disabled",
-                 "fix": "ALTER TABLE frames ENABLE ALWAYS TRIGGER zz_feed_stamp;" }])
+                 "fix": "as its owner: ALTER TABLE frames ENABLE ALWAYS TRIGGER zz_feed_stamp;" }])
     );
     assert_eq!(said["ready"], true, "screens that are a look behind are better than none");
     ended(tap).await;

@@ -64,14 +64,22 @@ pub async fn keep_house(pool: PgPool, keep: Keep, stop: CancellationToken) {
 /// The database is away, or busy for longer than the pool's timeouts. What was deleted before stays deleted.
 pub async fn round(pool: &PgPool, keep: Keep) -> sqlx::Result<Deleted> {
     Ok(Deleted {
-        tombstones: in_batches(pool, sql::PRUNE_TOMBSTONES, keep.tombstones_days.into()).await?,
-        notifications: in_batches(pool, sql::PRUNE_NOTIFICATIONS, keep.notifications_days.into()).await?,
-        sessions: in_batches(pool, sql::PRUNE_SESSIONS, 0).await?,
-        epochs: in_batches(pool, sql::PRUNE_EPOCHS, EPOCHS_KEPT).await?,
+        tombstones: in_batches(pool, Old::Tombstones { days: keep.tombstones_days }).await?,
+        notifications: in_batches(pool, Old::Notifications { days: keep.notifications_days }).await?,
+        sessions: in_batches(pool, Old::Sessions).await?,
+        epochs: in_batches(pool, Old::Epochs).await?,
     })
 }
 
-async fn in_batches(pool: &PgPool, delete: &'static str, keep: i32) -> sqlx::Result<i64> {
+#[derive(Clone, Copy)]
+enum Old {
+    Tombstones { days: u16 },
+    Notifications { days: u16 },
+    Sessions,
+    Epochs,
+}
+
+async fn in_batches(pool: &PgPool, old: Old) -> sqlx::Result<i64> {
     let mut deleted = 0;
     loop {
         let mut transaction = pool.begin().await?;
@@ -79,7 +87,13 @@ async fn in_batches(pool: &PgPool, delete: &'static str, keep: i32) -> sqlx::Res
         if !ours {
             return Ok(deleted);
         }
-        let count: i64 = sqlx::query_scalar(delete).bind(keep).bind(BATCH).fetch_one(&mut *transaction).await?;
+        let delete = match old {
+            Old::Tombstones { days } => sqlx::query_scalar(sql::PRUNE_TOMBSTONES).bind(i32::from(days)),
+            Old::Notifications { days } => sqlx::query_scalar(sql::PRUNE_NOTIFICATIONS).bind(i32::from(days)),
+            Old::Sessions => sqlx::query_scalar(sql::PRUNE_SESSIONS).bind(0),
+            Old::Epochs => sqlx::query_scalar(sql::PRUNE_EPOCHS).bind(EPOCHS_KEPT),
+        };
+        let count: i64 = delete.bind(BATCH).fetch_one(&mut *transaction).await?;
         transaction.commit().await?;
         deleted += count;
         if count < BATCH {

@@ -125,9 +125,11 @@ impl Fault {
     pub fn fix(&self) -> String {
         let Self { table, part, problem } = self;
         match problem {
-            Problem::Disabled | Problem::Passable => format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {part};"),
+            Problem::Disabled | Problem::Passable => {
+                format!("as its owner: ALTER TABLE {table} ENABLE ALWAYS TRIGGER {part};")
+            }
             Problem::Future => "SELECT feed_mend();".to_owned(),
-            Problem::Nullable => format!("ALTER TABLE {table} ALTER {part} SET NOT NULL;"),
+            Problem::Nullable => format!("as its owner: ALTER TABLE {table} ALTER {part} SET NOT NULL;"),
             Problem::Missing | Problem::Altered => {
                 "make it again as migrations/0003_feed.sql does, then SELECT feed_mend();".to_owned()
             }
