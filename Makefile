@@ -3,6 +3,7 @@
 #   make demo    build, and run the made-up chain (more flags: make demo ARGS='--listen 127.0.0.1:9000')
 #   make build   leaves target/release/melati, with the pages' assets inside
 #   make test    everything that must be true
+#   make audit   what is known by now of holes in our dependencies (asks the network)
 
 CARGO ?= cargo
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || true)
@@ -12,7 +13,7 @@ INSTALLED := node_modules/.installed
 BUNDLE    := static/dist/app.js
 SOURCES   := $(shell find static -path static/dist -prune -o -type f -print)
 
-.PHONY: build demo test fmt screenshots chromium
+.PHONY: build demo test fmt screenshots chromium audit
 
 build: $(BUNDLE)
 	$(CARGO) build --locked --release
@@ -31,6 +32,12 @@ test: $(BUNDLE) chromium
 
 fmt:
 	$(CARGO) fmt
+
+# Not a part of `make test`: what is known changes without us, and is asked from the network.
+audit:
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check
+	npm audit --omit=dev
 
 screenshots: $(BUNDLE) chromium
 	$(CARGO) build --locked
