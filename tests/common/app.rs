@@ -282,12 +282,15 @@ impl Tap {
         }
     }
 
-    /// Everything up to the end of the stream.
+    /// Everything up to the end of the stream, which must come: heartbeats alone are no end.
     pub async fn rest(mut self) -> Vec<Event> {
-        let mut events = Vec::new();
-        while let Some(event) = self.next_event().await {
-            events.push(event);
-        }
-        events
+        let reading = async {
+            let mut events = Vec::new();
+            while let Some(event) = self.next_event().await {
+                events.push(event);
+            }
+            events
+        };
+        tokio::time::timeout(PATIENCE, reading).await.expect("the end of the stream")
     }
 }
