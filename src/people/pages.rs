@@ -40,16 +40,20 @@ struct LoginPage {
 }
 
 #[derive(Deserialize)]
-struct Next {
+struct Coming {
     #[serde(default)]
     next: String,
+    /// `berakhir`: a page's script brought them here, because the session had ended.
+    #[serde(default)]
+    sesi: String,
 }
 
-async fn login(viewer: Result<Viewer, Error>, Query(Next { next }): Query<Next>) -> Result<Response, Error> {
+async fn login(viewer: Result<Viewer, Error>, Query(Coming { next, sesi }): Query<Coming>) -> Result<Response, Error> {
     match viewer {
         Ok(_) => Ok(Redirect::to("/").into_response()),
         Err(Error::SignIn) => {
-            Ok(Page(LoginPage { theme: Theme::current(), email: String::new(), next, refusal: None }).into_response())
+            let refusal = (sesi == "berakhir").then(|| "Sesi Anda sudah berakhir. Silakan masuk lagi.".to_owned());
+            Ok(Page(LoginPage { theme: Theme::current(), email: String::new(), next, refusal }).into_response())
         }
         Err(error) => Err(error),
     }
