@@ -782,10 +782,12 @@ async fn hearts_beat_in_time_and_a_life_ends_without_a_loss() {
         tokio::spawn(async move { person.get(STREAM).send().await.unwrap().text().await.expect("an end, not a cut") });
     let mut watchers = watch_all(&app.url(""), &app.db, &["admin1", "pusat", "kasir2"]).await;
     let mut scribe = Scribe::start(&app.db).await;
-    let lives = times(3, 10);
-    scribe.starts(lives * 150);
-    for watcher in &mut watchers {
-        watcher.until("its lives end", |shown| shown.ends >= lives).await;
+    let lives = times(3, 20);
+    scribe.starts(lives * 60);
+    for life in 1..=lives {
+        for watcher in &mut watchers {
+            watcher.until("its life ends", |shown| shown.ends >= life).await;
+        }
     }
     scribe.writes(10).await;
     scribe.ends().await;
