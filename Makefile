@@ -4,6 +4,7 @@
 #   make build   leaves target/release/melati, with the pages' assets inside
 #   make test    everything that must be true
 #   make soak    the same promises, attacked for MELATI_SOAK_SECONDS (600)
+#   make audit   what is known by now of holes in our dependencies (asks the network)
 
 CARGO ?= cargo
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || true)
@@ -13,7 +14,7 @@ INSTALLED := node_modules/.installed
 BUNDLE    := static/dist/app.js
 SOURCES   := $(shell find static -path static/dist -prune -o -type f -print)
 
-.PHONY: build demo test soak fmt screenshots chromium
+.PHONY: build demo test soak fmt screenshots chromium audit
 
 build: $(BUNDLE)
 	$(CARGO) build --locked --release
@@ -46,6 +47,12 @@ soak: $(BUNDLE)
 
 fmt:
 	$(CARGO) fmt
+
+# Not a part of `make test`: what is known changes without us, and is asked from the network.
+audit:
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check
+	npm audit --omit=dev
 
 screenshots: $(BUNDLE) chromium
 	$(CARGO) build --locked

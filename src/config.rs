@@ -2,7 +2,7 @@
 //! once: the rest of the program trusts what it gets. Plain numbers carry their unit in the name.
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use rand::Rng;
 use sqlx::postgres::PgConnectOptions;
 
@@ -137,6 +138,11 @@ pub struct Config {
     #[arg(long, env = "MELATI_SECURE_COOKIES", value_name = "BOOL", default_value_t = Config::default().secure_cookies,
           action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub secure_cookies: bool,
+
+    /// A proxy whose X-Forwarded-For is believed, as an address or a network (10.0.0.0/8); may be repeated. Without it
+    /// everyone behind the proxy counts as one address
+    #[arg(long = "trusted-proxy", env = "MELATI_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// The defaults of the command line; tests start from them.
@@ -155,6 +161,7 @@ impl Default for Config {
             keep_tombstones_days: 7,
             keep_notifications_days: 90,
             secure_cookies: false,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -291,6 +298,14 @@ fn pg_setting(text: &str) -> Result<String, String> {
     }
 }
 
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse::<IpAddr>()
+        .map(IpNet::from)
+        .or_else(|_| text.parse())
+        .map_err(|_| "it must be an address or a network such as 10.0.0.0/8".into())
+}
+
 /// As the database keeps it: in lower case.
 fn email(text: &str) -> Result<String, String> {
     let email = text.trim().to_lowercase();
@@ -325,6 +340,7 @@ mod tests {
             ("serve --listen nowhere", "--listen"),
             ("serve --poll-interval-ms 0", "--poll-interval-ms"),
             ("serve --max-streams 0", "at least 1"),
+            ("serve --trusted-proxy nginx", "--trusted-proxy"),
             ("serve --frobnicate", "--frobnicate"),
             ("serve --pg-set nonsense", "NAME=VALUE"),
             ("serve --database-url mysql://root:secret@db/x", "postgres://"),

@@ -5,6 +5,7 @@ pub mod money;
 pub mod refusal;
 pub mod scope;
 
+pub mod audit;
 pub mod branches;
 pub mod notifications;
 pub mod omset;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use melati::config::{AddUser, Cli, Command, Config, Database, Demo, LogFormat, Passwd, User, one_line};
-use melati::people::{self, NewUser};
+use melati::people::{self, NewUser, SHORTEST_PASSWORD};
 use melati::postgres::embedded::{self, Embedded};
 use melati::refusal::Refusal;
 use melati::{demo, postgres};
@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 const ASKED_WRONGLY: u8 = 2;
-const SHORTEST_PASSWORD: usize = 10;
 /// After `--drain-seconds` everything should have ended; what has not by then is a mistake of ours.
 const GRACE: Duration = Duration::from_secs(5);
 

@@ -407,3 +407,12 @@ async fn assets_are_sent_once() {
     }
     assert_eq!(nobody.get("/assets/../Cargo.toml").send().await.unwrap().status(), StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn who_was_signed_out_while_away_is_told_so() {
+    let app = TestApp::start().await;
+    let page = app.nobody().page("/login?sesi=berakhir").await.text().await.unwrap();
+    assert!(page.contains("Sesi Anda sudah berakhir"));
+    let page = app.nobody().page("/login").await.text().await.unwrap();
+    assert!(!page.contains("sudah berakhir"), "and nobody else");
+}

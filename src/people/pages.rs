@@ -9,12 +9,15 @@ use axum::{Form, Json, Router};
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use super::{initials, password, sql};
+use super::{Device, OF_AN_ACCOUNT, OF_AN_ADDRESS, initials, password, sql};
 use crate::App;
+use crate::audit::{self, Action};
 use crate::refusal::Refusal;
-use crate::scope::Viewer;
+use crate::scope::{Role, Viewer};
+use crate::web::Error;
+use crate::web::client::Client;
 use crate::web::page::{Asked, Nav, Page, Shell, Theme, local_path};
-use crate::web::{Error, session};
+use crate::web::session::{self, Newcomer};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -23,6 +26,8 @@ pub fn routes() -> Router<App> {
         .route("/api/session", get(is_signed_in))
         .route("/akun", get(account))
         .route("/akun/tampilan", post(choose_theme))
+        .route("/akun/sandi", get(password_form).post(change_password))
+        .route("/akun/keluar-semua", post(sign_out_everywhere))
 }
 
 #[derive(Template)]
@@ -31,21 +36,24 @@ struct LoginPage {
     theme: Theme,
     email: String,
     next: String,
-    is_refused: bool,
+    refusal: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Next {
+struct Coming {
     #[serde(default)]
     next: String,
+    /// `berakhir`: a page's script brought them here, because the session had ended.
+    #[serde(default)]
+    sesi: String,
 }
 
-async fn login(viewer: Result<Viewer, Error>, Query(Next { next }): Query<Next>) -> Result<Response, Error> {
+async fn login(viewer: Result<Viewer, Error>, Query(Coming { next, sesi }): Query<Coming>) -> Result<Response, Error> {
     match viewer {
         Ok(_) => Ok(Redirect::to("/").into_response()),
         Err(Error::SignIn) => {
-            Ok(Page(LoginPage { theme: Theme::current(), email: String::new(), next, is_refused: false })
-                .into_response())
+            let refusal = (sesi == "berakhir").then(|| "Sesi Anda sudah berakhir. Silakan masuk lagi.".to_owned());
+            Ok(Page(LoginPage { theme: Theme::current(), email: String::new(), next, refusal }).into_response())
         }
         Err(error) => Err(error),
     }
@@ -61,37 +69,150 @@ struct Credentials {
 
 const REFUSED: &str = "Surel atau kata sandi tidak cocok.";
 
-/// One answer, after the same time, for an unknown address, a wrong password and a deactivated account.
+/// How soon to come back when more people sign in at once than can be checked.
+const BUSY_SECONDS: u32 = 3;
+
+/// One answer, after the same time, for an unknown address, a wrong password and a deactivated account; and the same limits.
 async fn sign_in(
     State(app): State<App>,
     session: Session,
+    client: Client,
     asked: Asked,
     Form(form): Form<Credentials>,
 ) -> Result<Response, Error> {
+    let tried = sql::tried(&app.pool, form.email.trim(), client.address).await?;
+    for (key, limit) in [(&tried.address, OF_AN_ADDRESS), (&tried.account, OF_AN_ACCOUNT)] {
+        if let Err(seconds) = sql::take_try(&app.pool, key, limit).await? {
+            return Ok(not_now(form, &asked, seconds));
+        }
+    }
     let (user, hash) = sql::credentials(&app.pool, form.email.trim()).await?.unzip();
-    let is_right = password::verify(form.password, hash).await;
+    let Ok(is_right) = password::verify(form.password.clone(), hash).await else {
+        return Ok(not_now(form, &asked, BUSY_SECONDS));
+    };
     match user.filter(|_| is_right) {
         Some(user) => {
-            session::sign_in(&session, user).await?;
-            Ok(match asked.page {
-                true => Redirect::to(local_path(&form.next).unwrap_or("/")).into_response(),
-                false => Json(serde_json::json!({ "ok": true })).into_response(),
+            audit::sql::record(&app.pool, Action::SignIn, Some(user)).await?;
+            sql::forgive(&app.pool, &tried).await?;
+            session::sign_in(&session, user, &client).await?;
+            Ok(match asked.json {
+                false => Redirect::to(local_path(&form.next).unwrap_or("/")).into_response(),
+                true => Json(serde_json::json!({ "ok": true })).into_response(),
             })
         }
-        None if asked.page => {
-            let page = LoginPage { theme: Theme::current(), email: form.email, next: form.next, is_refused: true };
-            Ok((StatusCode::UNAUTHORIZED, Page(page)).into_response())
-        }
         None => {
-            let body = serde_json::json!({ "error": { "code": "wrong_credentials", "message": REFUSED } });
-            Ok((StatusCode::UNAUTHORIZED, Json(body)).into_response())
+            audit::sql::record(&app.pool, Action::SignInFailed, user).await?;
+            if asked.json {
+                let body = serde_json::json!({ "error": { "code": "wrong_credentials", "message": REFUSED } });
+                return Ok((StatusCode::UNAUTHORIZED, Json(body)).into_response());
+            }
+            Ok((StatusCode::UNAUTHORIZED, again(form, REFUSED.to_owned())).into_response())
         }
     }
 }
 
-async fn sign_out(session: Session, asked: Asked) -> Result<Response, Error> {
+/// The form with what was typed, but for the password.
+fn again(form: Credentials, refusal: String) -> Page<LoginPage> {
+    Page(LoginPage { theme: Theme::current(), email: form.email, next: form.next, refusal: Some(refusal) })
+}
+
+fn not_now(form: Credentials, asked: &Asked, seconds: u32) -> Response {
+    if asked.json {
+        return Error::TooMany { retry_after_seconds: seconds }.into_response();
+    }
+    let page = again(form, format!("Terlalu banyak percobaan. Tunggu {seconds} detik, lalu coba lagi."));
+    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], page).into_response()
+}
+
+async fn sign_out(
+    State(app): State<App>,
+    viewer: Result<Newcomer, Error>,
+    session: Session,
+    asked: Asked,
+) -> Result<Response, Error> {
+    session::sign_out(&session).await?;
+    if let Ok(Newcomer(viewer)) = viewer {
+        audit::sql::record(&app.pool, Action::SignOut, Some(viewer.id)).await?;
+    }
+    Ok(asked.go("/login"))
+}
+
+async fn sign_out_everywhere(
+    State(app): State<App>,
+    Newcomer(viewer): Newcomer,
+    session: Session,
+    asked: Asked,
+) -> Result<Response, Error> {
+    sql::end_sessions(&app.pool, viewer.id).await?;
+    audit::sql::record(&app.pool, Action::SessionsEnded, Some(viewer.id)).await?;
     session::sign_out(&session).await?;
     Ok(asked.go("/login"))
+}
+
+#[derive(Template)]
+#[template(path = "people/password.html")]
+struct PasswordPage {
+    theme: Theme,
+    viewer: Viewer,
+    refusal: Option<String>,
+}
+
+async fn password_form(Newcomer(viewer): Newcomer) -> Page<PasswordPage> {
+    Page(PasswordPage { theme: Theme::current(), viewer, refusal: None })
+}
+
+#[derive(Deserialize)]
+struct NewPassword {
+    current: String,
+    new: String,
+    repeated: String,
+}
+
+async fn change_password(
+    State(app): State<App>,
+    Newcomer(viewer): Newcomer,
+    session: Session,
+    client: Client,
+    asked: Asked,
+    Form(form): Form<NewPassword>,
+) -> Result<Response, Error> {
+    match new_password(&app, &viewer, &client, form).await {
+        Ok(()) => {
+            // the change ended all sessions, this one with them; the person stays, under a new id
+            session::sign_in(&session, viewer.id, &client).await?;
+            Ok(asked.go("/akun"))
+        }
+        Err(Error::Refused(Refusal::Invalid(fields))) if !asked.json => {
+            let refusal = fields.into_values().next();
+            let page = Page(PasswordPage { theme: Theme::current(), viewer, refusal });
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The old one is asked for: a tablet left unlocked is not enough to take an account over. And like a sign-in: it is a place
+/// to guess at.
+async fn new_password(app: &App, viewer: &Viewer, client: &Client, form: NewPassword) -> Result<(), Error> {
+    let (email, hash) = sql::own_credentials(&app.pool, viewer.id).await?;
+    let tried = sql::tried(&app.pool, &email, client.address).await?;
+    if let Err(retry_after_seconds) = sql::take_try(&app.pool, &tried.account, OF_AN_ACCOUNT).await? {
+        return Err(Error::TooMany { retry_after_seconds });
+    }
+    let is_same = form.current == form.new;
+    match password::verify(form.current, Some(hash)).await {
+        Ok(true) => {}
+        Ok(false) => return Err(Refusal::invalid("current", "Kata sandi yang sekarang tidak cocok.").into()),
+        Err(password::Busy) => return Err(Error::TooMany { retry_after_seconds: BUSY_SECONDS }),
+    }
+    sql::forgive(&app.pool, &tried).await?;
+    if is_same {
+        return Err(Refusal::invalid("new", "Pilih kata sandi yang lain dari yang sekarang.").into());
+    }
+    if form.new != form.repeated {
+        return Err(Refusal::invalid("repeated", "Kedua kata sandi baru tidak sama.").into());
+    }
+    Ok(sql::change_password(&app.pool, viewer.id, &email, form.new).await?)
 }
 
 /// For the pages' script: after a stream was refused, is it the session?
@@ -104,11 +225,20 @@ async fn is_signed_in(_: Viewer) -> StatusCode {
 struct AccountPage {
     shell: Shell,
     theme: &'static str,
+    devices: Vec<Device>,
 }
 
-async fn account(State(app): State<App>, viewer: Viewer, headers: HeaderMap) -> Result<Page<AccountPage>, Error> {
+async fn account(
+    State(app): State<App>,
+    viewer: Viewer,
+    session: Session,
+    headers: HeaderMap,
+) -> Result<Page<AccountPage>, Error> {
     let shell = Shell::load(&app, &viewer, Nav::Account, "Akun").await?;
-    Ok(Page(AccountPage { shell, theme: Theme::chosen(&headers) }))
+    let this = session.id().map(|id| id.to_string()).unwrap_or_default();
+    let timezone = shell.branch.as_ref().map_or("Asia/Jakarta", |branch| &branch.timezone);
+    let devices = sql::devices(&app.pool, viewer.id, &this, timezone).await?;
+    Ok(Page(AccountPage { devices, shell, theme: Theme::chosen(&headers) }))
 }
 
 impl Shell {

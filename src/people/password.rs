@@ -11,6 +11,14 @@ use tokio::sync::Semaphore;
 /// taking the memory and the cores that the streams live on.
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
+/// How many may wait for their turn. Whoever finds the queue full is told to come back, instead of waiting a minute behind
+/// a crowd of guesses.
+static IN_THE_QUEUE: Semaphore = Semaphore::const_new(64);
+
+/// The queue is full.
+#[derive(Debug)]
+pub struct Busy;
+
 /// Of a password that nobody has: checked when an address is unknown, so that the answer takes as long.
 static NOBODYS: LazyLock<String> = LazyLock::new(|| hash_now(&uuid::Uuid::new_v4().to_string()));
 
@@ -31,8 +39,9 @@ pub async fn hash(password: String) -> String {
 }
 
 /// Whether it is the password of the hash. Without a hash: no, after the same work.
-pub async fn verify(password: String, hash: Option<String>) -> bool {
-    on_a_thread_of_its_own(move || {
+pub async fn verify(password: String, hash: Option<String>) -> Result<bool, Busy> {
+    let _place = IN_THE_QUEUE.try_acquire().map_err(|_| Busy)?;
+    let is_right = on_a_thread_of_its_own(move || {
         // made on the first call, whoever it is for: else the first unknown address would be answered later than others
         let nobodys = LazyLock::force(&NOBODYS);
         match hash {
@@ -42,8 +51,8 @@ pub async fn verify(password: String, hash: Option<String>) -> bool {
                 false
             }
         }
-    })
-    .await
+    });
+    Ok(is_right.await)
 }
 
 async fn on_a_thread_of_its_own<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

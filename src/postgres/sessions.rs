@@ -16,6 +16,9 @@ pub struct Sessions {
 pub const USER_ID: &str = "user_id";
 /// The branch a super admin chose in the branch switcher.
 pub const CHOSEN_BRANCH: &str = "chosen_branch";
+/// When, in Unix seconds. No session outlives it by more than [`OLDEST_DAYS`], however busy.
+pub const SIGNED_IN_AT: &str = "signed_in_at";
+pub const OLDEST_DAYS: i32 = 7;
 
 impl Sessions {
     pub fn new(pool: PgPool) -> Self {
@@ -33,12 +36,15 @@ impl SessionStore for Sessions {
     async fn create(&self, record: &mut Record) -> Result<()> {
         loop {
             let created = sqlx::query(
-                "INSERT INTO sessions (id, user_id, data, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+                "INSERT INTO sessions (id, user_id, data, expires_at)
+                 VALUES ($1, $2, $3, least($4, to_timestamp(($3::jsonb ->> 'signed_in_at')::bigint) + make_interval(days => $5)))
+                 ON CONFLICT (id) DO NOTHING",
             )
             .bind(record.id.to_string())
             .bind(user_of(record))
             .bind(Json(&record.data))
             .bind(record.expiry_date)
+            .bind(OLDEST_DAYS)
             .execute(&self.pool)
             .await
             .map_err(backend)?;
@@ -51,14 +57,19 @@ impl SessionStore for Sessions {
 
     /// Updates and never inserts: a request that was under way while the person signed out must not bring the session back.
     async fn save(&self, record: &Record) -> Result<()> {
-        sqlx::query("UPDATE sessions SET user_id = $2, data = $3, expires_at = $4 WHERE id = $1")
-            .bind(record.id.to_string())
-            .bind(user_of(record))
-            .bind(Json(&record.data))
-            .bind(record.expiry_date)
-            .execute(&self.pool)
-            .await
-            .map_err(backend)?;
+        sqlx::query(
+            "UPDATE sessions SET user_id = $2, data = $3,
+                    expires_at = least($4, to_timestamp(($3::jsonb ->> 'signed_in_at')::bigint) + make_interval(days => $5))
+             WHERE id = $1",
+        )
+        .bind(record.id.to_string())
+        .bind(user_of(record))
+        .bind(Json(&record.data))
+        .bind(record.expiry_date)
+        .bind(OLDEST_DAYS)
+        .execute(&self.pool)
+        .await
+        .map_err(backend)?;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
+use tower_sessions::Session;
 
 use super::frames::Frames;
 use super::notifications::{self, Kind};
@@ -20,7 +21,7 @@ use crate::ids::BranchId;
 use crate::refusal::Refusal;
 use crate::scope::{Branches, Role, Viewer};
 use crate::stock::alerts;
-use crate::web::Error;
+use crate::web::{Error, session};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -92,14 +93,14 @@ impl Asked {
     }
 }
 
-type Request = (State<App>, Viewer, Query<Asked>, HeaderMap);
+type Request = (State<App>, Viewer, Session, Query<Asked>, HeaderMap);
 
-async fn single((State(app), viewer, Query(asked), headers): Request, stream: Stream) -> Result<Response, Error> {
-    open(app, viewer, &asked, &headers, &[stream], Naming::Unnamed).await
+async fn single(request: Request, stream: Stream) -> Result<Response, Error> {
+    open(request, &[stream], Naming::Unnamed).await
 }
 
 async fn combined(request: Request) -> Result<Response, Error> {
-    let (State(app), viewer, Query(asked), headers) = request;
+    let Query(asked) = &request.3;
     let mut streams = Vec::new();
     for name in asked.topics.as_deref().unwrap_or_default().split(',').filter(|name| !name.is_empty()) {
         let stream = Stream::named(name).ok_or_else(|| {
@@ -117,7 +118,7 @@ async fn combined(request: Request) -> Result<Response, Error> {
             Refusal::invalid("topics", "Sebutkan paling sedikit satu aliran: ?topics=dashboard,notifications").into()
         );
     }
-    open(app, viewer, &asked, &headers, &streams, Naming::Named).await
+    open(request, &streams, Naming::Named).await
 }
 
 /// A cursor that no resume accepts: what precedes the last message of a fresh start. Cut there, the client starts afresh.
@@ -133,24 +134,14 @@ enum Start {
     Reset(Unusable),
 }
 
-async fn open(
-    app: App,
-    mut viewer: Viewer,
-    asked: &Asked,
-    headers: &HeaderMap,
-    streams: &[Stream],
-    naming: Naming,
-) -> Result<Response, Error> {
+async fn open(request: Request, streams: &[Stream], naming: Naming) -> Result<Response, Error> {
+    let (State(app), signed_in, session, Query(asked), headers) = request;
+    let mut viewer = signed_in.clone();
     asked.narrow(&mut viewer);
     let topics = streams.iter().map(|stream| stream.topic(&viewer)).collect::<Result<Vec<_>, _>>()?;
     let hub = app.live.hub();
-    let (open, own) = hub.open_streams(viewer.id);
-    if own >= app.config.max_streams_per_user {
-        return Err(Error::TooMany { retry_after_seconds: 10 });
-    }
-    if open >= app.config.max_streams {
-        return Err(Error::Draining { retry_after_seconds: 5 });
-    }
+    // before anything is done for it
+    has_room(&app, &viewer, 1)?;
     let header = headers.get("last-event-id").map(HeaderValue::as_bytes);
     let mut start = match header.or(asked.last_event_id.as_deref().map(str::as_bytes)).filter(|id| !id.is_empty()) {
         None => Start::Fresh,
@@ -158,6 +149,8 @@ async fn open(
     };
     let wanted = Wanted { user: viewer.id, topics: &topics, naming, lifetime: app.config.stream_lifetime() };
     let mut live = hub.subscribe(wanted).ok_or(Error::Draining { retry_after_seconds: 1 })?;
+    // and now that it is counted: of many that come at once, all saw the room that was left for one
+    has_room(&app, &viewer, 0)?;
     // The feed has not reached the database yet: there is no place to start from.
     let here: Cursor = live.starts_at().parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
     // Between the judgement and the subscription the feed may have restarted: then this is a stream of after it.
@@ -169,6 +162,8 @@ async fn open(
     }
     let opening = Opening { app: &app, viewer: &viewer, streams, naming };
     let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
+    // What changed after we subscribed ends the stream. What changed between reading the viewer and that, nobody would tell us.
+    session::is_still(&app, &session, &signed_in).await?;
     let (body, ticket) = Frames::new(backlog, live).into_body();
     let mut response = (
         [
@@ -181,6 +176,18 @@ async fn open(
         .into_response();
     response.extensions_mut().insert(ticket);
     Ok(response)
+}
+
+/// Whether `more` streams of this user fit beside those that are open.
+fn has_room(app: &App, viewer: &Viewer, more: usize) -> Result<(), Error> {
+    let (open, own) = app.live.hub().open_streams(viewer.id);
+    if own + more > app.config.max_streams_per_user {
+        return Err(Error::TooMany { retry_after_seconds: 10 });
+    }
+    if open + more > app.config.max_streams {
+        return Err(Error::Draining { retry_after_seconds: 5 });
+    }
+    Ok(())
 }
 
 /// Whether a cursor can be resumed here.

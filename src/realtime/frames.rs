@@ -25,6 +25,10 @@ impl Frames {
 
     /// `None` when the stream is over.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
+        // the reader may have been slow enough for its rights to change before it had the backlog
+        if !self.backlog.is_empty() && self.live.is_over(cx) {
+            self.backlog.clear();
+        }
         if let Some(chunk) = self.backlog.pop_front() {
             return Poll::Ready(Some(chunk));
         }

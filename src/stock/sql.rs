@@ -5,6 +5,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{FromRow, PgPool};
 
 use super::{Level, ProductRef, ProductType, Search};
+use crate::audit;
 use crate::ids::{BranchId, ProductId};
 use crate::money::Rupiah;
 use crate::omset::StockTotals;
@@ -199,6 +200,7 @@ async fn hold(db: &mut PgConnection, viewer: &Viewer, product: ProductRef) -> Ou
     if viewer.role == Role::Kasir {
         return Err(Refusal::Forbidden);
     }
+    audit::sql::sign(&mut *db, viewer.id).await?;
     let row: Option<(BranchId, i32, Rupiah)> = sqlx::query_as(match product.product_type {
         ProductType::Frame => "SELECT branch_id, stok, harga_jual_frame FROM frames WHERE id = $1 FOR UPDATE",
         ProductType::Lensa => "SELECT branch_id, stok, harga_jual_lensa FROM lensas WHERE id = $1 FOR UPDATE",
@@ -213,17 +215,13 @@ async fn hold(db: &mut PgConnection, viewer: &Viewer, product: ProductRef) -> Ou
     }
 }
 
-/// What the trigger writes into the ledger for this transaction.
-async fn give_reason(db: &mut PgConnection, viewer: &Viewer, reason: &str, catatan: &str) -> sqlx::Result<()> {
-    sqlx::query(
-        "SELECT set_config('melati.reason', $1, true), set_config('melati.catatan', $2, true),
-                set_config('melati.user_id', $3, true)",
-    )
-    .bind(reason)
-    .bind(catatan)
-    .bind(viewer.id.to_string())
-    .execute(db)
-    .await?;
+/// What the trigger writes into the ledger for this transaction; who it was, [`hold`] has said.
+async fn give_reason(db: &mut PgConnection, reason: &str, catatan: &str) -> sqlx::Result<()> {
+    sqlx::query("SELECT set_config('melati.reason', $1, true), set_config('melati.catatan', $2, true)")
+        .bind(reason)
+        .bind(catatan)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -256,7 +254,7 @@ pub async fn restock(
     if !(1..=MOST).contains(&quantity) || held.stok + quantity > MOST {
         return Err(Refusal::invalid("quantity", "Isi jumlah yang masuk, paling sedikit 1."));
     }
-    give_reason(&mut transaction, viewer, "restok", catatan).await?;
+    give_reason(&mut transaction, "restok", catatan).await?;
     write_stok(&mut transaction, product, held.stok + quantity).await?;
     transaction.commit().await?;
     Ok(held.stok + quantity)
@@ -282,7 +280,7 @@ pub async fn correct(
             format!("Stok berubah dari {seen} menjadi {} selagi dihitung. Periksa lagi, lalu simpan.", held.stok);
         return Err(Refusal::conflict("stock_changed", message));
     }
-    give_reason(&mut transaction, viewer, "koreksi", catatan).await?;
+    give_reason(&mut transaction, "koreksi", catatan).await?;
     write_stok(&mut transaction, product, counted).await?;
     Ok(transaction.commit().await?)
 }

@@ -32,6 +32,9 @@ pub enum Error {
     /// This process is going away.
     #[error("draining")]
     Draining { retry_after_seconds: u32 },
+    /// Somebody else knows the password: nothing else until there is a new one.
+    #[error("the password must be changed first")]
+    ChangePassword,
     #[error("{0}")]
     Broken(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -67,6 +70,12 @@ fn is_away(error: &sqlx::Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// Text that the database cannot hold (the zero byte), a number or a date beyond what it counts: the asker's mistake.
+fn is_unreadable(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().is_some_and(|code| ["22021", "22003", "22008"].contains(&code.as_ref()))
 }
 
 /// Beginnings of SQLSTATEs after which the same request may well succeed: nothing of it was written, and it is not at fault.
@@ -135,6 +144,9 @@ impl Failure {
                 Self::new(status, "method_not_allowed", "Alamat ini tidak menerima permintaan seperti itu.")
             }
             StatusCode::PAYLOAD_TOO_LARGE => Self::new(status, "too_large", "Kiriman ini terlalu besar."),
+            StatusCode::REQUEST_TIMEOUT => {
+                Self::new(status, "too_slow", "Kiriman ini tidak sampai seluruhnya. Coba sekali lagi.")
+            }
             StatusCode::TOO_MANY_REQUESTS => Error::TooMany { retry_after_seconds: 10 }.failure(),
             StatusCode::SERVICE_UNAVAILABLE => Self::unavailable(DATABASE_RETRY_SECONDS),
             _ if status.is_server_error() => Self::internal(),
@@ -143,10 +155,18 @@ impl Failure {
     }
 }
 
+/// The code by which [`dress`] knows where to send people.
+const CHANGE_PASSWORD: &str = "password_must_change";
+
 impl Error {
     fn failure(&self) -> Failure {
         match self {
             Self::SignIn => Failure::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Silakan masuk dulu."),
+            Self::ChangePassword => Failure::new(
+                StatusCode::FORBIDDEN,
+                CHANGE_PASSWORD,
+                "Ganti dulu kata sandi Anda: yang sekarang dibuat orang lain.",
+            ),
             Self::Refused(Refusal::NotFound) => {
                 Failure::new(StatusCode::NOT_FOUND, "not_found", "Tidak ada, atau milik cabang lain.")
             }
@@ -161,6 +181,9 @@ impl Error {
                 let mut failure = Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message);
                 failure.fields = fields.clone();
                 failure
+            }
+            Self::Refused(Refusal::Database(error)) if is_unreadable(error) => {
+                Failure::of_bare(StatusCode::UNPROCESSABLE_ENTITY, &Method::POST)
             }
             Self::Refused(Refusal::Database(error)) if is_away(error) => Failure::unavailable(DATABASE_RETRY_SECONDS),
             Self::TooMany { retry_after_seconds } => Failure::new(
@@ -179,7 +202,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let failure = self.failure();
         match &self {
-            Self::Refused(Refusal::Database(error)) => {
+            Self::Refused(Refusal::Database(error)) if !is_unreadable(error) => {
                 tracing::error!(%error, "the database did not answer as it should")
             }
             Self::Broken(error) => tracing::error!(%error, "a request broke"),
@@ -270,6 +293,8 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
         failure.json()
     } else if failure.status == StatusCode::UNAUTHORIZED {
         Redirect::to(&asked.sign_in()).into_response()
+    } else if failure.code == CHANGE_PASSWORD {
+        Redirect::to("/akun/sandi").into_response()
     } else {
         theme.scope(async { failure.page(&asked, id.as_ref()) }).await
     };

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{Next, from_fn, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -16,25 +16,26 @@ use crate::App;
 
 pub mod accept;
 pub mod assets;
+pub mod client;
 pub mod error;
 pub mod handoff;
 mod health;
 mod home;
+mod limits;
 pub mod page;
 pub mod session;
 
 pub use error::Error;
 
-/// The largest form or JSON anyone sends us is a sale of some hundred lines.
-const LARGEST_BODY_BYTES: usize = 256 * 1024;
-
 /// Everything there is to ask for. Each noun lists its own pages.
 pub fn routes(app: App) -> Router {
     let sessions = session::layer(&app);
+    let transport = if app.config.secure_cookies { Transport::Tls } else { Transport::Plain };
     Router::new()
         .merge(home::routes())
         .merge(crate::stock::pages::routes())
         .merge(crate::people::pages::routes())
+        .merge(crate::audit::pages::routes())
         .merge(crate::branches::pages::routes())
         .merge(crate::sales::pages::routes())
         .merge(crate::orders::pages::routes())
@@ -44,17 +45,18 @@ pub fn routes(app: App) -> Router {
         .merge(assets::routes())
         .merge(health::routes())
         .fallback(async || Error::not_found())
-        .with_state(app)
+        .with_state(app.clone())
         // From the inside out. `error::dress` lies outside everything that refuses, so that every refusal looks the same;
         // compression leaves text/event-stream alone as long as nobody gives it a predicate of its own.
         .layer(sessions)
-        .layer(DefaultBodyLimit::max(LARGEST_BODY_BYTES))
+        .layer(from_fn(limits::read_body))
         .layer(CsrfLayer::new())
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn(patience))
         .layer(from_fn(error::dress))
         .layer(CompressionLayer::new())
-        .layer(map_response(harden))
+        .layer(map_response(move |response| async move { harden(response, transport) }))
+        .layer(from_fn_with_state(app, client::identify))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
         .layer(from_fn(number_request))
 }
@@ -89,8 +91,21 @@ fn span(request: &Request) -> tracing::Span {
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-async fn harden(mut response: Response) -> Response {
+/// How browsers reach us: the proxy that speaks TLS says nothing of it, the operator does (`--secure-cookies`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Plain,
+    Tls,
+}
+
+/// Two years, as the preload lists ask. Not for subdomains, which may not be ours.
+const ONLY_TLS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+fn harden(mut response: Response, transport: Transport) -> Response {
     let headers = response.headers_mut();
+    if transport == Transport::Tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, ONLY_TLS);
+    }
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -197,6 +197,8 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub page: bool,
+    /// It names JSON. `*/*` (curl, old clients) names neither.
+    pub json: bool,
     /// The page of ours it came from, as a path.
     pub back: Option<String>,
     here: Option<String>,
@@ -213,6 +215,7 @@ impl Asked {
         Self {
             // streams speak JSON whoever asks: an EventSource cannot follow a redirect to a page
             page: accepts("text/html") && !uri.path().starts_with("/realtime/"),
+            json: accepts("application/json"),
             back: came_from(headers),
             here: (method == Method::GET).then(|| uri.path_and_query().map(|path| path.to_string())).flatten(),
         }

@@ -12,6 +12,11 @@ export function bindRenewal(manager, userId) {
   });
   manager.onSignedOut(() => renew("Sesi Anda sudah berakhir.", "Masuk lagi", () => location.assign("/login?sesi=berakhir")));
 
+  manager.onCrowded(() => showBar("Akun ini sedang dibuka di terlalu banyak perangkat. Tutup yang tidak dipakai.", "Coba lagi", () => {
+    document.querySelector("[data-renewal]")?.remove();
+    manager.retry();
+  }));
+
   const changed = () => renew("Ada yang masuk dengan akun lain di tab lain.", "Muat ulang", () => location.reload());
   try {
     localStorage.setItem(USER_KEY, userId);

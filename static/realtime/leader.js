@@ -50,6 +50,7 @@ export class Leader {
       },
       down: () => this.#tellStatus(),
       signedOut: () => this.send({ type: "signed-out" }),
+      crowded: () => this.send({ type: "crowded" }),
     });
   }
 

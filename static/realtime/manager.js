@@ -43,6 +43,7 @@ export class RealtimeManager {
   #statusListeners = new Set();
   #resetListeners = new Set();
   #signedOutListeners = new Set();
+  #crowdedListeners = new Set();
   #versions = new Versions();
   #notices = new Seen();
 
@@ -70,6 +71,9 @@ export class RealtimeManager {
   onReset(listener) { this.#resetListeners.add(listener); }
 
   onSignedOut(listener) { this.#signedOutListeners.add(listener); }
+
+  /** The account has as many streams open as it may (429): it is tried again, but somebody should close a screen. */
+  onCrowded(listener) { this.#crowdedListeners.add(listener); }
 
   /** Notifications that the page came with are not news when the stream repeats them. */
   knowNotifications(ids) { for (const id of ids) this.#notices.admit(String(id)); }
@@ -245,6 +249,8 @@ export class RealtimeManager {
       this.#election.renew();
     } else if (message.type === "signed-out") {
       for (const listener of this.#signedOutListeners) this.#call(listener);
+    } else if (message.type === "crowded") {
+      for (const listener of this.#crowdedListeners) this.#call(listener);
     }
   }
 

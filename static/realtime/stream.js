@@ -25,7 +25,7 @@ export class Stream {
   #watchdog = 0;
   #topics = [];
 
-  /** on: {event(name, data, id), heartbeat(id), up(), down(), signedOut()} */
+  /** on: {event(name, data, id), heartbeat(id), up(), down(), signedOut(), crowded()} */
   constructor({ heartbeatMs, branch }, on) {
     this.on = on;
     this.branch = branch;
@@ -141,6 +141,7 @@ export class Stream {
         }
         return;
       }
+      if (answer.status === 429) this.on.crowded();
       if (answer.ok) wait = Math.random() * BACKOFF_BASE_MS;
       const asked = Number(answer.headers.get("Retry-After"));
       if ((answer.status === 429 || answer.status === 503) && asked > 0) wait = asked * 1000 * (1 + Math.random() / 2);

@@ -125,6 +125,11 @@ impl TestApp {
     pub async fn sql(&self, statement: &'static str) {
         sqlx::raw_sql(statement).execute(&self.db).await.unwrap();
     }
+
+    /// The one text that a query finds.
+    pub async fn sql_text(&self, query: &'static str) -> String {
+        sqlx::query_scalar(query).fetch_one(&self.db).await.unwrap()
+    }
 }
 
 #[derive(Clone)]
@@ -175,6 +180,12 @@ impl Person {
 
     pub async fn page(&self, path: &str) -> Response {
         self.client.get(format!("{}{path}", self.base)).header("accept", "text/html").send().await.unwrap()
+    }
+
+    /// With a cookie that is not of this browser's own.
+    pub async fn page_with(&self, path: &str, cookie: &str) -> Response {
+        let request = self.client.get(format!("{}{path}", self.base)).header("accept", "text/html");
+        request.header("cookie", cookie).send().await.unwrap()
     }
 
     pub async fn open(&self, path: &str) -> Tap {
@@ -271,12 +282,15 @@ impl Tap {
         }
     }
 
-    /// Everything up to the end of the stream.
+    /// Everything up to the end of the stream, which must come: heartbeats alone are no end.
     pub async fn rest(mut self) -> Vec<Event> {
-        let mut events = Vec::new();
-        while let Some(event) = self.next_event().await {
-            events.push(event);
-        }
-        events
+        let reading = async {
+            let mut events = Vec::new();
+            while let Some(event) = self.next_event().await {
+                events.push(event);
+            }
+            events
+        };
+        tokio::time::timeout(PATIENCE, reading).await.expect("the end of the stream")
     }
 }

@@ -1,0 +1,141 @@
+//! Doing something without a trace.
+
+use melati::config::Config;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::common::app::{PASSWORD, Person, TestApp};
+
+type Entry = (String, Option<i64>, Option<String>, Option<i64>, String, Option<Value>, Option<Value>);
+
+/// What was recorded since the last look.
+async fn entries(app: &TestApp, seen: &mut i64) -> Vec<Entry> {
+    let found: Vec<Entry> = sqlx::query_as(
+        "SELECT action, actor_id, host(address), branch_id, subject, before, after FROM audit_log WHERE id > $1 ORDER BY id",
+    )
+    .bind(*seen)
+    .fetch_all(&app.db)
+    .await
+    .unwrap();
+    *seen = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM audit_log").fetch_one(&app.db).await.unwrap();
+    found
+}
+
+async fn post(person: &Person, path: &str, form: &[(&str, &str)]) -> StatusCode {
+    let request = person.post(path).header("accept", "application/json").header("x-forwarded-for", "203.0.113.7");
+    request.form(form).send().await.unwrap().status()
+}
+
+/// Each thing that matters is done once: who, from where, to what, before and after.
+#[tokio::test]
+async fn who_did_it() {
+    let config = Config { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..Config::default() };
+    let app = TestApp::start_with(config).await;
+    let mut seen = 0;
+    entries(&app, &mut seen).await;
+    let here = || Some("203.0.113.7".to_owned());
+    let admin = "admin1@melati.test".to_owned();
+    let person = app.nobody();
+
+    post(&person, "/login", &[("email", &admin), ("password", "salah-sekali")]).await;
+    post(&person, "/login", &[("email", "siapa@melati.test"), ("password", "salah-sekali")]).await;
+    post(&person, "/login", &[("email", &admin), ("password", PASSWORD)]).await;
+    let expected: Vec<Entry> = vec![
+        ("sign_in_failed".into(), None, here(), Some(1), admin.clone(), None, None),
+        ("sign_in_failed".into(), None, here(), None, String::new(), None, None),
+        ("sign_in".into(), Some(2), here(), Some(1), admin.clone(), None, None),
+    ];
+    assert_eq!(entries(&app, &mut seen).await, expected);
+
+    post(&person, "/stok/lensa/1/harga", &[("price", "200000"), ("seen_price", "190000")]).await;
+    let prices = |price: i64| Some(json!({ "harga_jual_lensa": price, "harga_beli_lensa": 0 }));
+    let expected =
+        ("price_changed".into(), Some(2), here(), Some(1), "Lensa:1".into(), prices(190_000), prices(200_000));
+    assert_eq!(entries(&app, &mut seen).await, [expected]);
+
+    post(&person, "/stok/frame/2/koreksi", &[("counted", "1"), ("seen_stok", "3"), ("catatan", "hilang dua")]).await;
+    let after = Some(json!({ "stok": 1, "catatan": "hilang dua" }));
+    let expected =
+        ("stock_corrected".into(), Some(2), here(), Some(1), "Frame:2".into(), Some(json!({ "stok": 3 })), after);
+    assert_eq!(entries(&app, &mut seen).await, [expected]);
+
+    // what is refused, or is no correction, is none
+    assert_eq!(
+        post(&person, "/stok/frame/3/harga", &[("price", "1"), ("seen_price", "685000")]).await,
+        StatusCode::NOT_FOUND
+    );
+    post(&person, "/stok/frame/2/restok", &[("quantity", "5")]).await;
+    assert_eq!(entries(&app, &mut seen).await, []);
+
+    let form = [("current", PASSWORD), ("new", "sandi-baru-hendra"), ("repeated", "sandi-baru-hendra")];
+    post(&person, "/akun/sandi", &form).await;
+    post(&person, "/akun/keluar-semua", &[]).await;
+    let told: Vec<_> = entries(&app, &mut seen).await.into_iter().map(|entry| (entry.0, entry.1, entry.2)).collect();
+    assert_eq!(told, [("password_changed".into(), Some(2), here()), ("sessions_ended".into(), Some(2), here())]);
+
+    // past the pages, by psql: it is not known who, but it is known
+    app.sql("UPDATE users SET role = 'admin' WHERE id = 3; UPDATE bpjs_rates SET price = 240000 WHERE service_type = 'BPJS II'").await;
+    app.sql("INSERT INTO notifications (branch_id, type, title, message) VALUES (1, 'announcement', 'Rapat', 'Sabtu')")
+        .await;
+    let told = entries(&app, &mut seen).await;
+    let actions: Vec<_> = told.iter().map(|entry| (entry.0.as_str(), entry.1, entry.4.as_str())).collect();
+    assert_eq!(
+        actions,
+        [
+            ("user_changed", None, "kasir1@melati.test"),
+            ("price_changed", None, "BPJS II"),
+            ("announced", None, "Rapat")
+        ]
+    );
+    assert_eq!(
+        (&told[0].5.as_ref().unwrap()["role"], &told[0].6.as_ref().unwrap()["role"]),
+        (&json!("kasir"), &json!("admin"))
+    );
+    let all = app.sql_text("SELECT string_agg(a::text, ' ') FROM audit_log a").await;
+    assert!(!all.contains("argon2"), "no hash is ever kept");
+}
+
+/// Covers the tracks.
+#[tokio::test]
+async fn changing_the_log() {
+    let app = TestApp::start().await;
+    app.sign_in("kasir1").await;
+    for statement in [
+        "UPDATE audit_log SET actor_id = 6",
+        "DELETE FROM audit_log",
+        "TRUNCATE audit_log",
+        "DELETE FROM audit_log WHERE at < now() - interval '1 second' OR true",
+    ] {
+        let refused = sqlx::query(statement).execute(&app.db).await.unwrap_err();
+        assert!(refused.to_string().contains("append-only"), "{statement}: {refused}");
+    }
+}
+
+/// Reads who works when, and from where.
+#[tokio::test]
+async fn reading_the_log_of_others() {
+    let app = TestApp::start().await;
+    for who in ["admin1", "kasir1"] {
+        let person = app.sign_in(who).await;
+        assert_eq!(person.page("/audit").await.status(), StatusCode::FORBIDDEN, "{who}");
+        assert!(!person.page("/akun").await.text().await.unwrap().contains("/audit"), "{who}");
+    }
+    for n in 0..130 {
+        sqlx::query("UPDATE frames SET harga_jual_frame = 700000 + $1 WHERE id = 1")
+            .bind(n)
+            .execute(&app.db)
+            .await
+            .unwrap();
+    }
+    let pusat = app.sign_in("pusat").await;
+    let page = pusat.page("/audit").await.text().await.unwrap();
+    assert!(page.contains("harga_jual_frame: 700128 → 700129") && page.contains("Di luar aplikasi"));
+    assert_eq!(page.matches("Harga diubah</span>").count(), 99, "a hundred a page, one of them the sign-in");
+    let older = page.split("href=\"/audit?").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
+    let page = pusat.page(&format!("/audit?{older}")).await.text().await.unwrap();
+    assert_eq!(page.matches("Harga diubah</span>").count(), 31);
+    let page = pusat.page("/audit?jenis=masuk&cari=hendra").await.text().await.unwrap();
+    assert_eq!(page.matches("Masuk</span>").count(), 1, "one sign-in of Hendra");
+    assert!(page.contains("127.0.0.1") && page.contains("Kemang"));
+    assert!(pusat.page("/audit?tanggal=2001-01-01").await.text().await.unwrap().contains("Tidak ada catatan"));
+}

@@ -1,0 +1,224 @@
+//! Staying in by a session that is not one's own, or not any more.
+
+use melati::config::Config;
+use melati::ids::BranchId;
+use melati::people::{self, NewUser};
+use melati::scope::Role;
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+
+use crate::common::app::{PASSWORD, Person, TestApp};
+
+fn cookie(answer: &Response) -> Option<String> {
+    let cookie = answer.headers().get("set-cookie")?.to_str().unwrap();
+    Some(cookie.split(';').next().unwrap().to_owned())
+}
+
+/// Signs in and hands out the cookie, as a thief would have it.
+async fn stolen(app: &TestApp, email: &str) -> String {
+    let form = [("email", format!("{email}@melati.test")), ("password", PASSWORD.into())];
+    cookie(&app.nobody().post("/login").form(&form).send().await.unwrap()).unwrap()
+}
+
+async fn status_with(app: &TestApp, cookie: &str, path: &str) -> StatusCode {
+    app.nobody().get(path).header("cookie", cookie).send().await.unwrap().status()
+}
+
+async fn is_in(person: &Person) -> bool {
+    person.get("/api/session").send().await.unwrap().status() == StatusCode::NO_CONTENT
+}
+
+/// Plants a session of their own into the victim's browser, and waits for the victim to sign in with it.
+#[tokio::test]
+async fn planting_a_session() {
+    let app = TestApp::start().await;
+    let planted = stolen(&app, "kasir2").await;
+    for planted in [planted.as_str(), "melati_session=AAAAAAAAAAAAAAAAAAAAAA"] {
+        let form = [("email", "admin1@melati.test"), ("password", PASSWORD)];
+        let answer = app.nobody().post("/login").header("cookie", planted).form(&form).send().await.unwrap();
+        assert_ne!(cookie(&answer).unwrap(), planted, "signing in makes a new one");
+        assert_eq!(status_with(&app, planted, "/api/session").await, StatusCode::UNAUTHORIZED);
+    }
+}
+
+/// Reads the cookie with a script, over plain http, from another site, from a subdomain.
+#[tokio::test]
+async fn getting_at_the_cookie() {
+    let app = TestApp::start_with(Config { secure_cookies: true, ..Config::default() }).await;
+    let form = [("email", "kasir1@melati.test"), ("password", PASSWORD)];
+    let answer = app.nobody().post("/login").form(&form).send().await.unwrap();
+    let set = answer.headers()["set-cookie"].to_str().unwrap();
+    assert!(set.starts_with("__Host-melati_session="), "{set}");
+    for part in ["HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
+        assert!(set.split("; ").any(|one| one == part), "{part}: {set}");
+    }
+    assert!(!set.contains("Domain"));
+    assert_eq!(status_with(&app, &cookie(&answer).unwrap(), "/api/session").await, StatusCode::NO_CONTENT);
+}
+
+/// Comes back with a cookie from before a promotion.
+#[tokio::test]
+async fn an_id_from_before_the_rights_changed() {
+    let app = TestApp::start().await;
+    let before = stolen(&app, "kasir1").await;
+    let open = async |cookie: &str| app.nobody().page_with("/akun", cookie).await;
+    let answer = open(&before).await;
+    assert_eq!((answer.status(), cookie(&answer)), (StatusCode::OK, None), "nothing changed yet");
+    for change in ["UPDATE users SET role = 'admin' WHERE id = 3", "UPDATE users SET branch_id = 2 WHERE id = 3"] {
+        let before = stolen(&app, "kasir1").await;
+        sqlx::query(change).execute(&app.db).await.unwrap();
+        let answer = open(&before).await;
+        assert_eq!(answer.status(), StatusCode::OK, "the person stays");
+        let after = cookie(&answer).expect("under a new id");
+        assert_eq!(status_with(&app, &before, "/api/session").await, StatusCode::UNAUTHORIZED, "{change}");
+        assert_eq!(status_with(&app, &after, "/api/session").await, StatusCode::NO_CONTENT, "{change}");
+        assert_eq!(cookie(&open(&after).await), None, "once");
+    }
+}
+
+/// Takes an unlocked tablet and makes the account their own.
+#[tokio::test]
+async fn changing_a_password_without_knowing_it() {
+    let app = TestApp::start().await;
+    let (rina, elsewhere) = (app.sign_in("kasir1").await, app.sign_in("kasir1").await);
+    let mut stream = elsewhere.open("/realtime/notifications").await;
+    stream.opened().await;
+    let change = async |current: &str, new: &str, repeated: &str| {
+        let form = [("current", current), ("new", new), ("repeated", repeated)];
+        rina.post("/akun/sandi").header("accept", "application/json").form(&form).send().await.unwrap()
+    };
+    for (current, new, repeated, field) in [
+        ("tebakan", "sandi-baru-rina", "sandi-baru-rina", "current"),
+        (PASSWORD, PASSWORD, PASSWORD, "new"),
+        (PASSWORD, "sandi-baru-rina", "sandi-lain-rina", "repeated"),
+        (PASSWORD, "1234567890", "1234567890", "password"),
+    ] {
+        let answer = change(current, new, repeated).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{new}");
+        assert!(answer.json::<Value>().await.unwrap()["error"]["fields"][field].is_string(), "{field}");
+    }
+    assert!(is_in(&elsewhere).await, "nothing happened so far");
+
+    let before = app.sql_text("SELECT string_agg(id, ',') FROM sessions WHERE user_id = 3").await;
+    assert_eq!(change(PASSWORD, "sandi-baru-rina", "sandi-baru-rina").await.status(), StatusCode::OK);
+    assert!(is_in(&rina).await, "who changed it stays");
+    assert!(!is_in(&elsewhere).await, "everyone else is out");
+    stream.rest().await;
+    let after = app.sql_text("SELECT string_agg(id, ',') FROM sessions WHERE user_id = 3").await;
+    assert!(!before.contains(&after), "and stays under a new id");
+
+    // guessing at the old one is limited as at the door
+    let mut last = StatusCode::OK;
+    for _ in 0..6 {
+        last = change("tebakan", "sandi-baru-rini", "sandi-baru-rini").await.status();
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+}
+
+/// The admin who made an account goes on using the password that they gave out.
+#[tokio::test]
+async fn a_first_password_that_somebody_else_knows() {
+    let app = TestApp::start().await;
+    let dewi = NewUser {
+        name: "Dewi".into(),
+        email: "dewi@melati.test".into(),
+        password: PASSWORD.into(),
+        role: Role::Kasir,
+        branch_id: Some(BranchId(1)),
+    };
+    people::add_user(&app.db, dewi).await.unwrap();
+    let dewi = app.sign_in("dewi").await;
+    for path in ["/", "/stok", "/penjualan", "/login"] {
+        let page = dewi.page(path).await;
+        assert_eq!(
+            (page.status(), page.headers()["location"].to_str().unwrap()),
+            (StatusCode::SEE_OTHER, "/akun/sandi"),
+            "{path}"
+        );
+    }
+    for path in ["/stok", "/realtime/dashboard", "/api/products", "/api/session"] {
+        let answer = dewi.get(path).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], "password_must_change");
+    }
+    let write = dewi.post("/hari/tutup").header("accept", "application/json").send().await.unwrap();
+    assert_eq!(write.status(), StatusCode::FORBIDDEN);
+    assert_eq!(dewi.page("/akun/sandi").await.status(), StatusCode::OK);
+
+    let form = [("current", PASSWORD), ("new", "sandi-dewi-sendiri"), ("repeated", "sandi-dewi-sendiri")];
+    let answer = dewi.post("/akun/sandi").header("accept", "text/html").form(&form).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(dewi.page("/").await.status(), StatusCode::OK);
+    // reset by somebody else: again
+    people::set_password(&app.db, "dewi@melati.test", PASSWORD.into()).await.unwrap();
+    let dewi = app.sign_in("dewi").await;
+    assert_eq!(dewi.page("/").await.headers()["location"], "/akun/sandi");
+}
+
+/// Finds a tablet that nobody has touched since yesterday, and one that a script has kept awake for a week.
+#[tokio::test]
+async fn a_session_that_is_too_old() {
+    let app = TestApp::start().await;
+    let rina = app.sign_in("kasir1").await;
+    app.sql("UPDATE sessions SET expires_at = now() - interval '1 second'").await;
+    assert!(!is_in(&rina).await, "idle");
+
+    let rina = app.sign_in("kasir1").await;
+    // busy all the time: seen a quarter of an hour ago, signed in for a week but one hour
+    app.sql(
+        "UPDATE sessions SET data = data || jsonb_build_object(
+             'seen_at', extract(epoch FROM now() - interval '15 minutes')::bigint,
+             'signed_in_at', extract(epoch FROM now() - interval '167 hours')::bigint) WHERE user_id = 3",
+    )
+    .await;
+    assert_eq!(rina.page("/stok").await.status(), StatusCode::OK);
+    let left = app.sql_text("SELECT (expires_at - now() BETWEEN '59 minutes' AND '61 minutes')::text FROM sessions WHERE expires_at > now()").await;
+    assert_eq!(left, "true", "used, and not prolonged beyond its week");
+    app.sql("UPDATE sessions SET data = data || jsonb_build_object('seen_at', 0, 'signed_in_at', extract(epoch FROM now() - interval '169 hours')::bigint)").await;
+    rina.page("/stok").await;
+    assert!(!is_in(&rina).await, "a week is over");
+}
+
+/// Leaves a screen running: its stream beats, is cut and opened anew, all night.
+#[tokio::test]
+async fn a_stream_that_keeps_a_session_alive() {
+    let app = TestApp::start_with(Config { heartbeat_seconds: 1, ..Config::default() }).await;
+    let rina = app.sign_in("kasir1").await;
+    app.sql(
+        "UPDATE sessions SET expires_at = now() + interval '1 hour',
+                data = data || jsonb_build_object('seen_at', extract(epoch FROM now() - interval '11 hours')::bigint)",
+    )
+    .await;
+    const EXPIRES: &str = "SELECT expires_at::text FROM sessions";
+    let before = app.sql_text(EXPIRES).await;
+    for _ in 0..2 {
+        let mut stream = rina.open("/realtime/stream?topics=dashboard,notifications").await;
+        while stream.heartbeats < 2 {
+            stream.next_event().await.unwrap();
+        }
+        assert!(is_in(&rina).await);
+    }
+    assert_eq!(app.sql_text(EXPIRES).await, before, "heartbeats are not a person");
+    rina.page("/stok").await;
+    assert_ne!(app.sql_text(EXPIRES).await, before, "a page is");
+}
+
+/// Has signed in once on a tablet that was then sold.
+#[tokio::test]
+async fn a_tablet_that_was_left_behind() {
+    let app = TestApp::start().await;
+    let tablet = app.sign_in("kasir1").await;
+    let mut stream = tablet.open("/realtime/notifications").await;
+    stream.opened().await;
+    let (rina, agus) = (app.sign_in("kasir1").await, app.sign_in("kasir1b").await);
+    let page = rina.page("/akun").await.text().await.unwrap();
+    assert_eq!(page.matches("Masuk ").count(), 2, "both are listed");
+    assert!(page.contains("perangkat ini") && page.contains("127.0.0.1"));
+    let id = app.sql_text("SELECT min(id) FROM sessions").await;
+    assert!(!page.contains(&id), "but no id of any");
+
+    rina.post("/akun/keluar-semua").send().await.unwrap();
+    assert!(!is_in(&tablet).await && !is_in(&rina).await);
+    stream.rest().await;
+    assert!(is_in(&agus).await, "nobody else is signed out");
+}
