@@ -231,6 +231,10 @@ async fn reread(connection: &mut PgConnection) -> sqlx::Result<Sight> {
     sqlx::query(sql::REREAD_EPOCH).bind(epoch).bind(&reason).execute(&mut *transaction).await?;
     sqlx::query(sql::ATTEST).bind(&sight.state).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    tracing::warn!(reason, "everybody reads everything anew");
+    match sight.attested {
+        // a new database, or one of before this was looked after: nothing is amiss
+        None => tracing::info!(reason, "everybody reads everything anew"),
+        Some(_) => tracing::warn!(reason, "everybody reads everything anew"),
+    }
     Sight::of(connection).await
 }

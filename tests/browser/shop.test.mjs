@@ -272,3 +272,30 @@ test("a name is a name, whatever it looks like", async () => {
   for (const page of pages) assert.equal(await page.locator("img:not(.swal2-image), main b:text('Tebal')").count(), 0, page.url());
   assert.deepEqual([...kasir.failures, ...admin.failures, ...pusat.failures], []);
 });
+
+test("an order that a colleague moves changes its lane on the board, and its line in the list, before one's eyes", async () => {
+  const { context, page, failures } = await signIn(browser, demo.url, "kasir5");
+  await page.goto("/pesanan");
+  await untilStatus(page, "live");
+  const card = (lane, id) => `section[aria-labelledby="lajur-${lane}"] #${id}`;
+  const id = await page.locator('section[aria-labelledby="lajur-waiting"] article').first().getAttribute("id");
+  const sale = Number(id.replace("pesanan-", ""));
+  const list = await openTab(context, "/penjualan?pengerjaan=Menunggu%20Pengerjaan");
+  await untilStatus(list, "live");
+  await page.evaluate(() => { window.notReloaded = true; });
+
+  await demo.sql("UPDATE penjualans SET status_pengerjaan = 'Sedang Dikerjakan' WHERE id = $1", [sale]);
+  await page.waitForSelector(card("doing", id));
+  assert.equal(await page.locator(card("waiting", id)).count(), 0);
+  assert.equal(await page.evaluate(() => window.notReloaded), true, "drawn again, not loaded again");
+
+  // a new one appears in the list that is open in the other tab
+  const [{ kode }] = await demo.sql(
+    `INSERT INTO penjualans (kode_penjualan, pasien_id, user_id, branch_id, total, omset_umum, bayar)
+     SELECT 'UJI-PAPAN', pasien_id, user_id, branch_id, 5000, 5000, 5000 FROM penjualans WHERE id = $1 RETURNING kode_penjualan AS kode`,
+    [sale],
+  );
+  await list.bringToFront();
+  await list.waitForSelector(`#daftar >> text=${kode}`);
+  assert.deepEqual(failures, []);
+});
