@@ -43,6 +43,9 @@ pub enum Command {
     /// Accounts: the first super admin is made here
     #[command(subcommand)]
     User(User),
+    /// The sums behind the reports: compare them with the sales, or sum up anew (a server does the first daily)
+    #[command(subcommand)]
+    Rollups(Rollups),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,6 +93,10 @@ pub struct Config {
     #[arg(long, env = "MELATI_LISTEN", value_name = "ADDRESS:PORT", default_value_t = Config::default().listen)]
     pub listen: SocketAddr,
 
+    /// Where /metrics is told, for Prometheus: apart from the pages, because it knows no sign-in. Empty: nowhere
+    #[arg(long, env = "MELATI_METRICS_LISTEN", value_name = "ADDRESS:PORT", default_value_t = Config::default().metrics_listen)]
+    pub metrics_listen: MetricsListen,
+
     /// Pause between two looks at the change feed
     #[arg(long, env = "MELATI_POLL_INTERVAL_MS", value_name = "MS", default_value_t = Config::default().poll_interval_ms,
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -110,14 +117,24 @@ pub struct Config {
           value_parser = at_least_one)]
     pub max_streams_per_user: usize,
 
-    /// Streams that this process holds open at most
-    #[arg(long, env = "MELATI_MAX_STREAMS", value_name = "N", default_value_t = Config::default().max_streams, value_parser = at_least_one)]
-    pub max_streams: usize,
+    /// Streams that this process holds open at most [default: as many as connections]
+    #[arg(long, env = "MELATI_MAX_STREAMS", value_name = "N", value_parser = at_least_one)]
+    pub max_streams: Option<usize>,
+
+    /// Connections that this process holds at most [default: as many as it may open files, but for two hundred]
+    #[arg(long, env = "MELATI_MAX_CONNECTIONS", value_name = "N", value_parser = at_least_one)]
+    pub max_connections: Option<usize>,
 
     /// How long running requests may take to finish after SIGTERM
     #[arg(long, env = "MELATI_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = Config::default().drain_seconds,
           value_parser = clap::value_parser!(u64).range(0..=600))]
     pub drain_seconds: u64,
+
+    /// For so long after SIGTERM /health/ready says 503 while connections are still taken: for a proxy that asks it now and then.
+    /// One that only notices refused connections (nginx) needs none
+    #[arg(long, env = "MELATI_DRAIN_NOTICE_SECONDS", value_name = "SECONDS", default_value_t = Config::default().drain_notice_seconds,
+          value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub drain_notice_seconds: u64,
 
     /// Pause between two looks at whether every write still passes the feed's triggers
     #[arg(long, env = "MELATI_INTEGRITY_CHECK_SECONDS", value_name = "SECONDS",
@@ -145,18 +162,39 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
 }
 
+/// An address, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricsListen(pub Option<SocketAddr>);
+
+impl FromStr for MetricsListen {
+    type Err = std::net::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() { Ok(Self(None)) } else { text.parse().map(|address| Self(Some(address))) }
+    }
+}
+
+impl std::fmt::Display for MetricsListen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |address| address.fmt(f))
+    }
+}
+
 /// The defaults of the command line; tests start from them.
 impl Default for Config {
     fn default() -> Self {
         Self {
             database: Database::default(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            metrics_listen: MetricsListen(Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)))),
             poll_interval_ms: 25,
             heartbeat_seconds: 15,
             stream_lifetime_seconds: 600,
             max_streams_per_user: 32,
-            max_streams: 15_000,
+            max_streams: None,
+            max_connections: None,
             drain_seconds: 10,
+            drain_notice_seconds: 0,
             integrity_check_seconds: 30,
             keep_tombstones_days: 7,
             keep_notifications_days: 90,
@@ -195,6 +233,14 @@ pub enum User {
     Add(AddUser),
     /// Give an account a new password, read from stdin
     Passwd(Passwd),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Rollups {
+    /// Say which days are not what their sales say, and mend them
+    Check(Database),
+    /// Sum up everything anew
+    Rebuild(Database),
 }
 
 #[derive(Debug, Args)]
@@ -241,6 +287,7 @@ impl Cli {
             Command::Serve(config) => &mut config.database,
             Command::Demo(demo) => &mut demo.config.database,
             Command::Migrate(database) => database,
+            Command::Rollups(Rollups::Check(database) | Rollups::Rebuild(database)) => database,
             Command::User(User::Passwd(passwd)) => &mut passwd.database,
             Command::User(User::Add(user)) => {
                 if (user.role == Role::SuperAdmin) != user.branch.is_none() {
@@ -338,6 +385,7 @@ mod tests {
     fn a_mistake_is_one_line_that_names_it() {
         for (words, part) in [
             ("serve --listen nowhere", "--listen"),
+            ("serve --metrics-listen 9464", "--metrics-listen"),
             ("serve --poll-interval-ms 0", "--poll-interval-ms"),
             ("serve --max-streams 0", "at least 1"),
             ("serve --trusted-proxy nginx", "--trusted-proxy"),

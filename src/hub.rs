@@ -9,7 +9,7 @@
 //!   the last depends on the topics of the connection, so a frame is encoded both ways (at most once each, when first
 //!   needed). A connection cut anywhere has therefore never been told a cursor beyond what it was sent.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -17,8 +17,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use slab::Slab;
+use smallvec::SmallVec;
 
 use crate::ids::{BranchId, UserId};
+use crate::realtime::presence::{End, Listener, News, Roll, Who};
 use crate::scope::{Branches, Role};
 
 /// What can be subscribed to: a stream and the scope it is told for. A connection's topics are chosen from its viewer's
@@ -34,6 +36,10 @@ pub enum Topic {
     /// Sales as orders: which have come, moved, been paid.
     Orders(Branches),
     Notifications(Branches, Role),
+    /// How the process is, for those who look after it.
+    Monitoring(Branches),
+    /// That somebody has read notifications, on whichever device: their others count again.
+    Reads(UserId),
     /// Heartbeats, in shards so that ten thousand connections are not woken in the same instant.
     Heartbeat(u8),
     /// Whatever is published here ends the user's streams: their rights may have changed.
@@ -46,16 +52,20 @@ pub const HEARTBEAT_SHARDS: u8 = 16;
 impl Topic {
     fn keeps(self) -> Keeps {
         match self {
-            Self::Dashboard(_) | Self::KasirDashboard(..) | Self::Omset(..) | Self::Heartbeat(_) | Self::Rights(_) => {
-                Keeps::Latest
-            }
+            Self::Dashboard(_)
+            | Self::KasirDashboard(..)
+            | Self::Omset(..)
+            | Self::Monitoring(_)
+            | Self::Reads(_)
+            | Self::Heartbeat(_)
+            | Self::Rights(_) => Keeps::Latest,
             Self::Stock(_) | Self::Orders(_) | Self::Notifications(..) => Keeps::Ring,
         }
     }
 
     /// A state has to be computed when its first subscriber comes; the other topics just wait for what happens.
     fn is_state(self) -> bool {
-        matches!(self, Self::Dashboard(_) | Self::KasirDashboard(..) | Self::Omset(..))
+        matches!(self, Self::Dashboard(_) | Self::KasirDashboard(..) | Self::Omset(..) | Self::Monitoring(_))
     }
 }
 
@@ -142,7 +152,7 @@ impl Chunk {
 impl Frame {
     fn chunk(&self, naming: Naming, last_of_tick: LastOfTick) -> Chunk {
         let event = self.message.event;
-        let named = naming == Naming::Named || event == HEARTBEAT;
+        let named = naming == Naming::Named || event == HEARTBEAT || event == READS;
         let id = if last_of_tick == LastOfTick::Yes { &self.after } else { &self.before };
         let slot = usize::from(named) * 2 + usize::from(last_of_tick == LastOfTick::Yes);
         self.encoded[slot].get_or_init(|| Chunk::event(named.then_some(event), &self.message.json, id)).clone()
@@ -151,6 +161,11 @@ impl Frame {
 
 /// The event name of heartbeats: named on every stream, for an unnamed one would be taken for data.
 pub const HEARTBEAT: &str = "heartbeat";
+
+/// What is said to everybody's rights when the feed starts anew.
+const RESTART: &str = "restart";
+/// Named on every stream, too: among unnamed messages each is a notification.
+pub const READS: &str = "reads";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LastOfTick {
@@ -213,6 +228,7 @@ pub struct Hub {
     tick: AtomicU64,
     draining: AtomicBool,
     lifetimes_wait: AtomicBool,
+    roll: Roll,
 }
 
 /// What happens to a stream at the end of its lifetime.
@@ -230,11 +246,26 @@ impl Default for Hub {
             tick: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             lifetimes_wait: AtomicBool::new(false),
+            roll: Roll::default(),
         }
     }
 }
 
 impl Hub {
+    /// Who is connected.
+    pub fn roll(&self) -> &Roll {
+        &self.roll
+    }
+
+    /// Ends one stream, if it is one of ours, and of `branches`.
+    pub fn cut(&self, stream: i64, branches: Branches) {
+        let Some(user) = self.roll.cut(stream, branches) else { return };
+        let channel = lock(&self.directory).channels.get(&Topic::Rights(user)).cloned();
+        for (_, waker) in channel.iter().flat_map(|channel| lock(&channel.inside).wakers.clone()) {
+            waker.wake();
+        }
+    }
+
     /// Sets where the feed stands without telling anyone: at the start, and after a reset.
     pub fn stand_at(&self, cursor: &str) {
         let mut directory = lock(&self.directory);
@@ -253,7 +284,7 @@ impl Hub {
     pub fn restart_at(&self, cursor: &str) {
         self.publish_at(Some(cursor), |directory| {
             let users = directory.channels.keys().filter(|topic| matches!(topic, Topic::Rights(_)));
-            users.map(|topic| (*topic, Message { event: "restart", json: Bytes::from_static(b"{}") })).collect()
+            users.map(|topic| (*topic, Message { event: RESTART, json: Bytes::from_static(b"{}") })).collect()
         });
     }
 
@@ -274,6 +305,7 @@ impl Hub {
     /// `messages` are asked for under the lock, so that a restart misses no stream that opens at the same moment.
     fn publish_at(&self, cursor: Option<&str>, messages: impl FnOnce(&Directory) -> Vec<(Topic, Message)>) {
         let mut touched: Vec<Arc<Channel>> = Vec::new();
+        self.roll.tick();
         {
             let mut directory = lock(&self.directory);
             let messages = messages(&directory);
@@ -284,10 +316,11 @@ impl Hub {
                 let Some(channel) = directory.channels.get(&topic) else { continue };
                 let (before, after) = (before.clone(), after.clone());
                 let frame = Arc::new(Frame { tick, message, before, after, encoded: Default::default() });
-                lock(&channel.inside).push(topic.keeps(), frame);
-                if !touched.iter().any(|known| Arc::ptr_eq(known, channel)) {
+                let mut inside = lock(&channel.inside);
+                if inside.frames.back().is_none_or(|newest| newest.tick != tick) {
                     touched.push(channel.clone());
                 }
+                inside.push(topic.keeps(), frame);
             }
             directory.cursor = after;
             directory.tick = tick;
@@ -306,7 +339,7 @@ impl Hub {
     }
 
     /// The state topics that somebody is subscribed to.
-    pub fn state_topics(&self) -> Vec<Topic> {
+    pub fn state_topics(&self) -> HashSet<Topic> {
         lock(&self.directory).channels.keys().filter(|topic| topic.is_state()).copied().collect()
     }
 
@@ -341,14 +374,14 @@ impl Hub {
     }
 
     /// Subscribes one connection to its topics, from the tick that is the last one now. `None` while draining.
-    pub fn subscribe(self: &Arc<Self>, wanted: Wanted<'_>) -> Option<Subscription> {
+    pub fn subscribe(self: &Arc<Self>, wanted: Wanted<'_>) -> Option<(Subscription, Entry)> {
         let shard = rand::random_range(0..HEARTBEAT_SHARDS);
         let mut directory = lock(&self.directory);
         if directory.draining {
             return None;
         }
         // Rights first (they end the stream before anything else is said), heartbeats last of their tick.
-        let topics = std::iter::once(Topic::Rights(wanted.user))
+        let topics = std::iter::once(Topic::Rights(wanted.who.user))
             .chain(wanted.topics.iter().copied())
             .chain(std::iter::once(Topic::Heartbeat(shard)));
         let mut parts = Vec::with_capacity(wanted.topics.len() + 2);
@@ -371,21 +404,21 @@ impl Hub {
             parts.push(Part { channel, next, waker: None });
         }
         directory.subscriptions += 1;
-        Some(Subscription {
+        let subscription = Subscription {
             hub: self.clone(),
             parts: parts.into(),
-            cursor: directory.cursor.clone(),
-            latest,
-            ready: VecDeque::new(),
+            ready: None,
+            listener: self.roll.enter(wanted.who),
             naming: wanted.naming,
-            ends: Ends::At(Instant::now() + wanted.lifetime),
-        })
+            ends: Some(Instant::now() + wanted.lifetime),
+        };
+        Some((subscription, Entry { cursor: directory.cursor.clone(), latest }))
     }
 }
 
 /// What a connection asks of the hub.
 pub struct Wanted<'a> {
-    pub user: UserId,
+    pub who: Who,
     pub topics: &'a [Topic],
     pub naming: Naming,
     /// The stream ends at the first heartbeat after this; jittered by the caller.
@@ -398,69 +431,86 @@ struct Part {
     waker: Option<usize>,
 }
 
-enum Ends {
-    At(Instant),
-    /// The last words are in `ready`; then it is over.
-    Said,
+/// Where a subscription begins.
+pub struct Entry {
+    /// Everything after it will come, nothing before it.
+    pub cursor: Arc<str>,
+    /// What the state topics say now, for those that have been computed; the others follow by themselves.
+    pub latest: Vec<Message>,
 }
 
-/// One connection's place in its topics. Polled by one task at a time.
+/// One connection's place in its topics. Polled by one task at a time. Small, for there are ten thousand of these.
 pub struct Subscription {
     hub: Arc<Hub>,
     parts: Box<[Part]>,
-    cursor: Arc<str>,
-    latest: Vec<Message>,
-    ready: VecDeque<Chunk>,
+    /// To be written before anything else. Nearly always nothing, and then it takes no room.
+    #[expect(clippy::box_collection, reason = "a queue that is not there takes eight bytes and not thirty-two")]
+    ready: Option<Box<VecDeque<Chunk>>>,
+    listener: Arc<Listener>,
     naming: Naming,
-    ends: Ends,
+    /// When its life is over; `None` once the last words are in `ready`.
+    ends: Option<Instant>,
 }
 
 impl Subscription {
-    /// The cursor this subscription starts from: everything after it will come, nothing before it.
-    pub fn starts_at(&self) -> &Arc<str> {
-        &self.cursor
-    }
-
-    /// What the state topics say now, for those that have been computed; the others follow by themselves.
-    pub fn take_latest(&mut self) -> Vec<Message> {
-        std::mem::take(&mut self.latest)
+    /// Before the live frames come these.
+    pub fn begin_with(&mut self, backlog: Vec<Chunk>) {
+        self.listener.was_told(backlog.len(), News::Some, &self.hub.roll);
+        self.ready = Some(Box::new(backlog.into()));
     }
 
     /// The next frames to write; `None` when the stream is over. Ends by itself when drained, when the user's rights may
     /// have changed, at the end of its lifetime, and when the ring has left it behind.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
-        if let Some(chunk) = self.ready.pop_front() {
+        // The reader may have been slow enough for its rights to change before it had all this. The last words are for all.
+        if self.ready.is_some() && self.ends.is_some() && self.is_over(cx) {
+            self.ready = None;
+        }
+        if let Some(chunk) = self.ready.as_mut().and_then(|ready| ready.pop_front()) {
             return Poll::Ready(Some(chunk));
         }
-        // most connections are quiet most of the time: the room that a burst took is given back
-        self.ready = VecDeque::new();
-        if let Ends::Said = self.ends {
+        self.ready = None;
+        if self.ends.is_none() {
             return Poll::Ready(None);
         }
         self.enrol(cx);
         match self.collect() {
             Collected::Nothing => Poll::Pending,
-            Collected::Frames => Poll::Ready(self.ready.pop_front()),
-            Collected::End { retry } => {
-                self.ends = Ends::Said;
+            Collected::Frames { first } => Poll::Ready(Some(first)),
+            Collected::End { why, retry } => {
+                self.listener.ends(why);
+                self.ends = None;
                 Poll::Ready(Some(Chunk::retry(retry)))
             }
         }
     }
 
-    /// Whether there is no use in waiting for a reader whose socket is full: the ring has left it behind, its rights have
-    /// changed, or we are going away. It resumes by its own cursor.
-    pub fn is_over(&mut self, cx: &Context<'_>) -> bool {
+    /// Asked while the reader's socket is full: whether there is no use in waiting for it.
+    pub fn is_lost(&mut self, cx: &Context<'_>) -> bool {
+        self.listener.is_blocked(&self.hub.roll);
+        self.is_over(cx)
+    }
+
+    /// The ring has left this reader behind, its rights have changed, or we are going away. It resumes by its own cursor.
+    fn is_over(&mut self, cx: &Context<'_>) -> bool {
         // the wakes of what is published let the caller look again
         self.enrol(cx);
         let over = |part: &Part| {
             let inside = lock(&part.channel.inside);
             match part.channel.topic {
-                Topic::Rights(_) => inside.next() > part.next,
-                topic => topic.keeps() == Keeps::Ring && part.next < inside.first,
+                Topic::Rights(_) => (inside.next() > part.next).then_some(End::Rights),
+                topic => (topic.keeps() == Keeps::Ring && part.next < inside.first).then_some(End::Overrun),
             }
         };
-        self.hub.is_draining() || self.parts.iter().any(over)
+        let end = match (self.hub.is_draining(), self.listener.is_cut()) {
+            (true, _) => Some(End::Drain),
+            (_, true) => Some(End::Cut),
+            _ => self.parts.iter().find_map(over),
+        };
+        if let Some(end) = end {
+            self.listener.ends(end);
+        }
+        end.is_some()
     }
 
     /// Enrols before looking: a frame published between looking and enrolling would be slept through.
@@ -477,23 +527,34 @@ impl Subscription {
 
     fn collect(&mut self) -> Collected {
         if self.hub.is_draining() {
-            return Collected::End { retry: jitter(Duration::from_millis(500), Duration::from_secs(5)) };
+            return Collected::End {
+                why: End::Drain,
+                retry: jitter(Duration::from_millis(500), Duration::from_secs(5)),
+            };
+        }
+        if self.listener.is_cut() {
+            return Collected::End { why: End::Cut, retry: jitter(Duration::from_secs(4), Duration::from_secs(6)) };
         }
         // Frames beyond this tick may be half published: they wait for the wake that follows.
         let whole = self.hub.tick.load(Ordering::Acquire);
-        let mut frames: Vec<Arc<Frame>> = Vec::new();
+        // One frame is what nearly every wake brings: for it, nothing is allocated.
+        let mut frames: SmallVec<[Arc<Frame>; 4]> = SmallVec::new();
         for part in &mut self.parts {
             let inside = lock(&part.channel.inside);
             if part.next < inside.first {
                 match part.channel.topic.keeps() {
                     Keeps::Latest => part.next = inside.first,
-                    Keeps::Ring => return Collected::End { retry: jitter(Duration::ZERO, Duration::from_millis(500)) },
+                    Keeps::Ring => {
+                        let retry = jitter(Duration::ZERO, Duration::from_millis(500));
+                        return Collected::End { why: End::Overrun, retry };
+                    }
                 }
             }
             let skip = usize::try_from(part.next - inside.first).unwrap_or(usize::MAX);
             for frame in inside.frames.iter().skip(skip).take_while(|frame| frame.tick <= whole) {
                 if let Topic::Rights(_) = part.channel.topic {
-                    return Collected::End { retry: jitter(Duration::ZERO, Duration::from_millis(200)) };
+                    let why = if frame.message.event == RESTART { End::Restart } else { End::Rights };
+                    return Collected::End { why, retry: jitter(Duration::ZERO, Duration::from_millis(200)) };
                 }
                 frames.push(frame.clone());
                 part.next += 1;
@@ -505,30 +566,45 @@ impl Subscription {
         // Stable, so that within a tick the order of the topics holds.
         frames.sort_by_key(|frame| frame.tick);
         let may_end = !self.hub.lifetimes_wait.load(Ordering::Acquire);
+        let mut first = None;
         let mut over = false;
+        let mut news = News::None;
         for (i, frame) in frames.iter().enumerate() {
             let last_of_tick = match frames.get(i + 1) {
                 Some(next) if next.tick == frame.tick => LastOfTick::No,
                 _ => LastOfTick::Yes,
             };
-            self.ready.push_back(frame.chunk(self.naming, last_of_tick));
-            over |= may_end
-                && frame.message.event == HEARTBEAT
-                && matches!(self.ends, Ends::At(end) if Instant::now() >= end);
+            let chunk = frame.chunk(self.naming, last_of_tick);
+            match first {
+                None => first = Some(chunk),
+                Some(_) => self.ready.get_or_insert_default().push_back(chunk),
+            }
+            if frame.message.event != HEARTBEAT {
+                news = News::Some;
+            }
+            over |= may_end && frame.message.event == HEARTBEAT && self.ends.is_some_and(|end| Instant::now() >= end);
         }
+        self.listener.was_told(frames.len(), news, &self.hub.roll);
         if over {
+            self.listener.ends(End::Lifetime);
             let retry = jitter(Duration::ZERO, Duration::from_secs(1));
-            self.ready.push_back(Chunk::retry(retry));
-            self.ends = Ends::Said;
+            self.ready.get_or_insert_default().push_back(Chunk::retry(retry));
+            self.ends = None;
         }
-        Collected::Frames
+        first.map_or(Collected::Nothing, |first| Collected::Frames { first })
     }
 }
 
 enum Collected {
     Nothing,
-    Frames,
-    End { retry: Duration },
+    /// The others are in `ready`.
+    Frames {
+        first: Chunk,
+    },
+    End {
+        why: End,
+        retry: Duration,
+    },
 }
 
 /// A moment between the two, so that what happens to all clients at once does not bring them back at once.
@@ -538,6 +614,7 @@ pub fn jitter(least: Duration, most: Duration) -> Duration {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        self.hub.roll.leave(&self.listener);
         let mut directory = lock(&self.hub.directory);
         directory.subscriptions -= 1;
         for part in &self.parts {
@@ -551,5 +628,44 @@ impl Drop for Subscription {
                 directory.channels.remove(&part.channel.topic);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::presence::StreamSet;
+
+    #[test]
+    fn a_backlog_that_was_not_sent_yet_is_dropped_with_the_rights_it_was_read_by() {
+        let hub = Arc::new(Hub::default());
+        hub.stand_at("1");
+        let open = |user| {
+            let (user, role, branches) = (UserId(user), Role::SuperAdmin, Branches::All);
+            let who = Who { user, role, branches, streams: StreamSet::default(), tabs: 1 };
+            let wanted = Wanted { who, topics: &[], naming: Naming::Named, lifetime: Duration::from_secs(60) };
+            let (mut subscription, _) = hub.subscribe(wanted).expect("not draining");
+            let backlog = (1..=3).map(|n| Chunk::event(None, format!("{{\"row\":{n}}}").as_bytes(), "1"));
+            subscription.begin_with(backlog.collect());
+            subscription
+        };
+        let next = |frames: &mut Subscription| match frames.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(chunk) => chunk.map(|chunk| String::from_utf8_lossy(&chunk.into_payload()).into_owned()),
+            Poll::Pending => panic!("something was ready"),
+        };
+        let (mut changed, mut other) = (open(1), open(2));
+        for frames in [&mut changed, &mut other] {
+            assert!(next(frames).unwrap().contains("\"row\":1"));
+        }
+        hub.publish("2", vec![(Topic::Rights(UserId(1)), Message { event: "rights", json: "{}".into() })]);
+        let rest: Vec<String> = std::iter::from_fn(|| next(&mut changed)).collect();
+        assert!(rest.iter().all(|chunk| !chunk.contains("row")), "{rest:?}");
+        assert!(next(&mut other).unwrap().contains("\"row\":2"), "whose rights stayed reads on");
+    }
+
+    #[test]
+    fn a_subscription_is_small() {
+        // with its socket and what is unsent it fits into a task of 256 bytes
+        assert!(size_of::<Subscription>() <= 64, "{}", size_of::<Subscription>());
     }
 }

@@ -34,6 +34,8 @@ ids! {
     PatientId,
     /// `penjualans.id`, a sale and the order it makes.
     SaleId,
+    /// `stock_alerts.id`.
+    AlertId,
     /// `notifications.id`.
     NotificationId,
     /// The id within one of the three product tables; see [`crate::stock::ProductRef`].

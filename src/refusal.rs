@@ -1,6 +1,7 @@
 //! Why something asked for was not done. Nouns answer with it; `web/error.rs` alone turns it into a status and words.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -17,8 +18,15 @@ pub enum Refusal {
     /// Bad input: field → message (Indonesian).
     #[error("invalid: {0:?}")]
     Invalid(BTreeMap<String, String>),
+    /// Shared, because many may have asked with one statement.
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(#[from] Arc<sqlx::Error>),
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        Arc::new(error).into()
+    }
 }
 
 impl Refusal {

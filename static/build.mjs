@@ -33,11 +33,27 @@ async function thirdPartyNotices(inputs) {
   return `The pages contain the following works of others.\n\n${notices.join(`\n${"-".repeat(80)}\n\n`)}`;
 }
 
+/**
+ * `data-bs-theme="system"` follows the device, from the first paint and without a script: every rule of the dark theme again,
+ * right behind itself so that the order stays what it was, for a device that is dark.
+ */
+function followDevice(css) {
+  const dark = /\[data-bs-theme="?dark"?\]/;
+  return css.replace(/([^{}]+)\{([^{}]*)\}/g, (rule, selectors, body) => {
+    const meant = selectors.split(",").filter((selector) => dark.test(selector));
+    if (!meant.length) return rule;
+    const again = meant.map((selector) => selector.replace(dark, "[data-bs-theme=system]")).join(",");
+    return `${rule}@media (prefers-color-scheme:dark){${again}{${body}}}`;
+  });
+}
+
 const finish = {
   name: "finish",
   setup(bundle) {
     bundle.onEnd(async ({ metafile, errors }) => {
       if (errors.length) return;
+      const css = join(out, "app.css");
+      await writeFile(css, followDevice(await readFile(css, "utf8")));
       await cp(join(here, "icons.svg"), join(out, "icons.svg"));
       await writeFile(join(out, "third-party.txt"), await thirdPartyNotices(Object.keys(metafile.inputs)));
     });
@@ -48,6 +64,7 @@ const options = {
   absWorkingDir: root,
   entryPoints: [
     { in: join(here, "app.js"), out: "app" },
+    { in: join(here, "sw.js"), out: "sw" }, // imports nothing: a service worker is one plain script
     { in: join(here, "styles/app.css"), out: "app" },
   ],
   outdir: out,

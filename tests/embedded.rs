@@ -176,7 +176,7 @@ fn the_first_super_admin_is_added_beside_a_running_melati() {
 
     let short = add("rahasia\n");
     assert_eq!(short.status.code(), Some(2));
-    assert!(only_line(&short).contains("fewer than 10 characters"), "{short:?}");
+    assert!(only_line(&short).contains("fewer than 12 characters"), "{short:?}");
     let added = add("sangat rahasia\n");
     assert!(added.status.success(), "{added:?}");
 

@@ -173,3 +173,74 @@ async fn a_reader_that_stopped_does_not_hold_up_the_end() {
     }
     tokio::time::timeout(Duration::from_secs(8), app.go_down()).await.expect("well before the drain's deadline");
 }
+
+#[tokio::test]
+async fn http_2_carries_streams_and_pages_on_one_connection() {
+    let mut app = TestApp::start().await;
+    let cookie = cookie(&app).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let ask = |path: &str| client.get(app.url(path)).header("cookie", &cookie).header("accept", "text/html").send();
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let answer = ask("/realtime/stream?topics=stock-updates").await.unwrap();
+        assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        streams.push(answer);
+    }
+    let page = ask("/stok").await.unwrap();
+    assert_eq!((page.version(), page.status().as_u16()), (reqwest::Version::HTTP_2, 200));
+    app.sql("UPDATE frames SET stok = 7 WHERE id = 1").await;
+    for stream in &mut streams {
+        let mut heard = String::new();
+        while !heard.contains(r#""new_stock":7"#) {
+            let chunk = tokio::time::timeout(PATIENCE, stream.chunk()).await.expect("it is told").unwrap();
+            heard += std::str::from_utf8(&chunk.expect("the stream goes on")).unwrap();
+        }
+    }
+    app.go_down().await;
+    for mut stream in streams {
+        let mut last = String::new();
+        while let Some(chunk) = tokio::time::timeout(PATIENCE, stream.chunk()).await.unwrap().expect("a clean end") {
+            last += std::str::from_utf8(&chunk).unwrap();
+        }
+        assert!(last.contains("retry: "), "told when to come back: {last}");
+    }
+}
+
+#[tokio::test]
+async fn without_room_it_is_said_and_those_inside_go_on() {
+    let config = melati::config::Config { max_connections: Some(6), ..Default::default() };
+    let app = TestApp::start_with(config).await;
+    let cookie = cookie(&app).await;
+    let mut inside = Wire::to(&app).await;
+    inside.say(&get("/realtime/stock-updates", &cookie)).await;
+    inside.until("event: heartbeat").await;
+    let mut others = Vec::new();
+    let refusal = loop {
+        assert!(others.len() < 7, "nobody is refused");
+        let mut other = Wire::to(&app).await;
+        other.say(&get("/health/live", "")).await;
+        let head = other.until("\r\n\r\n").await;
+        if head.starts_with("HTTP/1.1 503 ") {
+            break (head, other.read_to_end().await);
+        }
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        others.push(other);
+    };
+    assert!(refusal.0.contains("retry-after: 10\r\n"), "{}", refusal.0);
+    assert!(refusal.0.contains(&format!("content-length: {}\r\n", refusal.1.len())), "{refusal:?}");
+    app.sql("UPDATE frames SET stok = 7 WHERE id = 1").await;
+    inside.until(r#""new_stock":7"#).await;
+    // one goes: there is room again, as soon as its end is noticed
+    others.pop();
+    let coming_in = async {
+        loop {
+            let mut other = Wire::to(&app).await;
+            other.say(&get("/health/live", "")).await;
+            if other.until("\r\n\r\n").await.starts_with("HTTP/1.1 200 ") {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, coming_in).await.expect("room again");
+}

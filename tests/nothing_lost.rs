@@ -167,13 +167,15 @@ impl Screen {
         screen
     }
 
-    /// As a page does: the cursor first, then the data.
+    /// As a page does: the cursor first, then the data. All at once, for a cut can come in the middle of it: a browser does not
+    /// show half a page either, and keeps none of its cursor.
     async fn load(&mut self, cursor: Option<String>) {
+        let mut db = psql(&self.db).await;
+        let (view, notices) = (products(&mut db, self.branch).await, notices(&mut db, self.branch).await);
         self.cursor = cursor;
         self.versions.clear();
-        let mut db = psql(&self.db).await;
-        self.view = products(&mut db, self.branch).await;
-        self.notices.extend(notices(&mut db, self.branch).await);
+        self.view = view;
+        self.notices.extend(notices);
     }
 
     /// Loads the page anew, as often as it takes: the server may be going away just then.

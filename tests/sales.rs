@@ -10,10 +10,10 @@ use melati::ids::{BranchId, PatientId, ProductId, SaleId, UserId};
 use melati::money::Rupiah;
 use melati::orders::sql::Shown;
 use melati::orders::{self, WorkStatus};
-use melati::patients::{self, PatientForm};
+use melati::patients::{self, PatientForm, ServiceType};
 use melati::refusal::{Outcome, Refusal};
 use melati::sales::sql::{self, Filter};
-use melati::sales::{Item, Metode, NewSale, Payment, PaymentStatus, Sold, TransactionStatus};
+use melati::sales::{Item, Metode, NewSale, Payment, PaymentStatus, Sold, Standing, TransactionStatus};
 use melati::scope::{Role, Viewer};
 use melati::stock::{ProductRef, ProductType};
 use sqlx::PgPool;
@@ -81,7 +81,14 @@ fn aksesori(id: i64, quantity: i32) -> Item {
 }
 
 fn cart(pasien_id: PatientId, items: &[Item]) -> NewSale {
-    NewSale { client_ref: Uuid::new_v4(), branch: KEMANG, pasien_id, items: items.to_vec(), payment: None }
+    NewSale {
+        client_ref: Uuid::new_v4(),
+        branch: KEMANG,
+        pasien_id,
+        items: items.to_vec(),
+        payment: None,
+        agreed: None,
+    }
 }
 
 fn cash(jumlah: i64) -> Payment {
@@ -288,6 +295,65 @@ async fn the_same_sale_sent_again_is_the_same_sale() {
 }
 
 #[tokio::test]
+async fn another_cart_under_a_reference_that_was_used_is_refused_and_told_which_sale_has_it() {
+    let shop = shop().await;
+    let sale = cart(BUDI_UMUM, &[frame(KOTAK, 1), aksesori(1, 2)]);
+    let sold = shop.sell(sale.clone()).await.unwrap();
+    for items in [
+        vec![frame(KOTAK, 1)],
+        vec![frame(KOTAK, 1), aksesori(1, 3)],
+        vec![frame(KOTAK, 1), lensa(1, 2)],
+        vec![frame(KOTAK, 1), aksesori(1, 2), lensa(1, 1)],
+    ] {
+        match shop.sell(NewSale { items: items.clone(), ..sale.clone() }).await {
+            Err(Refusal::Conflict { code: "client_ref", message, .. }) => {
+                assert!(message.contains(&sold.kode_penjualan), "{message}");
+            }
+            other => panic!("{items:?}: {other:?}"),
+        }
+    }
+    let other_patient = NewSale { pasien_id: SITI_BPJS_II, ..sale.clone() };
+    assert_eq!(conflict(shop.sell(other_patient).await), "client_ref");
+    // the same cart, picked in another order and one by one
+    let again = NewSale { items: vec![aksesori(1, 1), frame(KOTAK, 1), aksesori(1, 1)], ..sale };
+    assert_eq!(shop.sell(again).await.unwrap(), Sold { repeated: true, ..sold });
+    assert_eq!(shop.sales().await, 1);
+}
+
+#[tokio::test]
+async fn an_old_sale_keeps_its_class_and_its_prescription() {
+    let shop = shop().await;
+    sqlx::query("UPDATE pasiens SET od_sph = -2.25, od_cyl = -0.5, od_axis = 90, os_add = 1.5, pd = 62.5 WHERE id = 1")
+        .execute(&shop.db)
+        .await
+        .unwrap();
+    let sold = shop.sell(cart(SITI_BPJS_II, &[frame(KOTAK, 1)])).await.unwrap();
+    sqlx::query("UPDATE pasiens SET service_type = 'UMUM', od_sph = 1, od_cyl = NULL, od_axis = NULL, os_add = NULL, pd = 70 WHERE id = 1")
+        .execute(&shop.db)
+        .await
+        .unwrap();
+
+    let head = sql::get(&shop.db, &shop.rina, sold.id).await.unwrap().head;
+    assert_eq!(head.service_type, ServiceType::BpjsII);
+    assert_eq!(head.resep.to_string(), "OD −2,25 / −0,50 × 90 · OS 0,00 add +1,50 · PD 62,5");
+    let (rows, _) = sql::list(&shop.db, &shop.rina, &Filter::default()).await.unwrap();
+    assert_eq!(rows[0].service_type, ServiceType::BpjsII);
+    let streamed: String =
+        sqlx::query_scalar("SELECT latest_sale(p, 'Asia/Jakarta') ->> 'service_type' FROM penjualans p")
+            .fetch_one(&shop.db)
+            .await
+            .unwrap();
+    assert_eq!(streamed, "BPJS II");
+
+    // the next sale is by what is known then; without a prescription there is none on it
+    let next = shop.sell(cart(SITI_BPJS_II, &[frame(KOTAK, 1)])).await.unwrap();
+    let head = sql::get(&shop.db, &shop.rina, next.id).await.unwrap().head;
+    assert_eq!((head.service_type, head.resep.to_string()), (ServiceType::Umum, "OD +1,00 · PD 70".to_owned()));
+    let without = shop.sell(cart(BUDI_UMUM, &[aksesori(1, 1)])).await.unwrap();
+    assert!(sql::get(&shop.db, &shop.rina, without.id).await.unwrap().head.resep.is_empty());
+}
+
+#[tokio::test]
 async fn bpjs_pays_its_part_and_the_parts_add_up() {
     let shop = shop().await;
     let own_class = shop.sell(cart(SITI_BPJS_II, &[frame(KOTAK, 1)])).await.unwrap();
@@ -453,12 +519,12 @@ async fn the_list_searches_filters_and_pages() {
     assert_eq!(found("100%").await, 1, "a percent sign is a percent sign");
     assert_eq!(found("%").await, 1);
     assert_eq!(found(&budis.kode_penjualan.to_lowercase()).await, 1);
-    let paid = list(Filter { status: Some(PaymentStatus::Lunas), ..Filter::default() }).await.0;
+    let paid = list(Filter { status: Some(Standing::Lunas), ..Filter::default() }).await.0;
     assert_eq!(paid.iter().map(|row| row.id).collect::<Vec<_>>(), [budis.id]);
     let today =
         sqlx::query_scalar("SELECT tanggal FROM branch_days WHERE branch_id = 1").fetch_one(&shop.db).await.unwrap();
-    assert_eq!(list(Filter { tanggal: Some(today), ..Filter::default() }).await.0.len(), sql::PAGE);
-    assert!(list(Filter { tanggal: today.previous_day(), ..Filter::default() }).await.0.is_empty());
+    assert_eq!(list(Filter { dari: Some(today), sampai: Some(today), ..Filter::default() }).await.0.len(), sql::PAGE);
+    assert!(list(Filter { sampai: today.previous_day(), ..Filter::default() }).await.0.is_empty());
     let doing = Filter { pengerjaan: Some(WorkStatus::Doing), ..Filter::default() };
     assert!(list(doing).await.0.is_empty());
 }
@@ -504,7 +570,7 @@ async fn the_board_shows_what_waits_and_what_was_taken_today() {
         .unwrap();
 
     let board = async |viewer: &Viewer, shown| {
-        let tickets = orders::sql::board(&shop.db, viewer, shown).await.unwrap();
+        let tickets = orders::sql::board(&shop.db, viewer, shown, "").await.unwrap();
         tickets.into_iter().map(|ticket| (ticket.id, ticket.status_pengerjaan, ticket.in_lane)).collect::<Vec<_>>()
     };
     let all = board(&shop.rina, Shown::All).await;
@@ -514,7 +580,7 @@ async fn the_board_shows_what_waits_and_what_was_taken_today() {
     assert_eq!(board(&shop.rina, Shown::Unpaid).await, [(owing, Waiting, 1)]);
     assert_eq!(board(&shop.rina, Shown::Old).await, [(orders[3], Waiting, 1)]);
     assert_eq!(board(&shop.made, Shown::All).await, []);
-    let cards = orders::sql::board(&shop.db, &shop.rina, Shown::Unpaid).await.unwrap();
+    let cards = orders::sql::board(&shop.db, &shop.rina, Shown::Unpaid, "").await.unwrap();
     assert_eq!(cards[0].isi, "Lentera - Single Vision, Kain lap");
 }
 
@@ -533,7 +599,7 @@ async fn patients_are_registered_and_found_in_their_branch() {
         pd: "62.5".into(),
         ..PatientForm::default()
     };
-    let id = patients::sql::add(&shop.db, KEMANG, &form.read().unwrap()).await.unwrap();
+    let id = patients::sql::add(&shop.db, &shop.rina, KEMANG, &form.read().unwrap()).await.unwrap();
     let dewi = patients::sql::find(&shop.db, KEMANG, id).await.unwrap();
     assert_eq!(dewi.resep.to_string(), "OD −2,25 / −0,50 × 90 · OS 0,00 add +1,50 · PD 62,5");
     assert!(matches!(patients::sql::find(&shop.db, UBUD, id).await, Err(Refusal::NotFound)));

@@ -1,4 +1,4 @@
-//! The log of what matters: sign-ins, rights, prices, stock corrections, announcements. Triggers write most of it, whoever
+//! The log of what matters: sign-ins, rights, prices, stock corrections, announcements, refunds. Triggers write most of it, whoever
 //! changes the data; here is what they cannot know: sign-ins, and where somebody is.
 
 use std::net::IpAddr;
@@ -36,10 +36,21 @@ pub enum Action {
     PriceChanged,
     StockCorrected,
     Announced,
+    ProductAdded,
+    ProductChanged,
+    ProductRemoved,
+    StockImported,
+    Opname,
+    Transfer,
+    BranchAdded,
+    BranchChanged,
+    PatientChanged,
+    Refund,
+    StreamCut,
 }
 
 impl Action {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 22] = [
         Self::SignIn,
         Self::SignInFailed,
         Self::SignOut,
@@ -51,6 +62,17 @@ impl Action {
         Self::PriceChanged,
         Self::StockCorrected,
         Self::Announced,
+        Self::ProductAdded,
+        Self::ProductChanged,
+        Self::ProductRemoved,
+        Self::StockImported,
+        Self::Opname,
+        Self::Transfer,
+        Self::BranchAdded,
+        Self::BranchChanged,
+        Self::PatientChanged,
+        Self::Refund,
+        Self::StreamCut,
     ];
 
     /// As in addresses: `/audit?jenis=masuk`.
@@ -67,6 +89,17 @@ impl Action {
             Self::PriceChanged => "harga",
             Self::StockCorrected => "koreksi",
             Self::Announced => "pengumuman",
+            Self::ProductAdded => "produk-baru",
+            Self::ProductChanged => "produk-ubah",
+            Self::ProductRemoved => "produk-hapus",
+            Self::StockImported => "impor",
+            Self::Opname => "opname",
+            Self::Transfer => "transfer",
+            Self::StreamCut => "putus",
+            Self::BranchAdded => "cabang-baru",
+            Self::BranchChanged => "cabang",
+            Self::PatientChanged => "pasien",
+            Self::Refund => "pembatalan",
         }
     }
 
@@ -83,6 +116,17 @@ impl Action {
             Self::PriceChanged => "Harga diubah",
             Self::StockCorrected => "Stok dikoreksi",
             Self::Announced => "Pengumuman",
+            Self::ProductAdded => "Produk baru",
+            Self::ProductChanged => "Produk diubah",
+            Self::ProductRemoved => "Produk dihapus",
+            Self::StockImported => "Impor stok",
+            Self::Opname => "Stok opname",
+            Self::Transfer => "Kiriman antar cabang",
+            Self::StreamCut => "Sambungan diputus",
+            Self::BranchAdded => "Cabang dibuat",
+            Self::BranchChanged => "Cabang diubah",
+            Self::PatientChanged => "Data pasien diubah",
+            Self::Refund => "Penjualan dibatalkan",
         }
     }
 }

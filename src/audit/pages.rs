@@ -64,7 +64,7 @@ async fn list(State(app): State<App>, viewer: Viewer, Query(wanted): Query<Wante
     if viewer.role != Role::SuperAdmin {
         return Err(Refusal::Forbidden.into());
     }
-    let shell = Shell::load(&app, &viewer, Nav::Account, "Catatan audit").await?;
+    let shell = Shell::load(&app, &viewer, Nav::Audit, "Catatan audit").await?;
     let mut entries = sql::list(&app.pool, &wanted.filter(), PER_PAGE + 1).await?;
     let has_older = entries.len() > PER_PAGE as usize;
     entries.truncate(PER_PAGE as usize);
@@ -97,7 +97,11 @@ impl Entry {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         };
-        let differing = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
-        differing.map(|name| format!("{name}: {} → {}", text(before.get(name)), text(after.get(name)))).collect()
+        names
+            .into_iter()
+            .map(|name| (name, text(before.get(name)), text(after.get(name))))
+            .filter(|(_, was, is)| was != is)
+            .map(|(name, was, is)| format!("{name}: {was} → {is}"))
+            .collect()
     }
 }

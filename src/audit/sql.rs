@@ -34,6 +34,21 @@ pub async fn record(pool: &PgPool, action: Action, user: Option<UserId>) -> sqlx
     Ok(())
 }
 
+/// The same, done by somebody to the account of somebody else.
+pub async fn record_of(db: &mut PgConnection, action: Action, by: UserId, user: UserId) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO audit_log (action, actor_id, address, branch_id, subject)
+         SELECT $1, $2, $3::inet, branch_id, email FROM users WHERE id = $4",
+    )
+    .bind(action)
+    .bind(by)
+    .bind(super::address().map(|address| address.to_string()))
+    .bind(user)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// What the page asks for.
 #[derive(Debug, Default)]
 pub struct Filter {

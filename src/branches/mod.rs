@@ -1,5 +1,7 @@
 //! The shops of the chain, and their days.
 
+use std::collections::BTreeMap;
+
 use crate::ids::BranchId;
 use crate::refusal::{Outcome, Refusal};
 use crate::scope::Viewer;
@@ -20,6 +22,69 @@ impl Branch {
     pub fn zone(&self) -> &str {
         zone(&self.timezone)
     }
+}
+
+/// The zones of Indonesia, as people choose them.
+pub const ZONES: [(&str, &str); 3] = [
+    ("Asia/Jakarta", "WIB · Sumatra, Jawa, Kalimantan barat dan tengah"),
+    ("Asia/Makassar", "WITA · Bali, Nusa Tenggara, Sulawesi, Kalimantan lain"),
+    ("Asia/Jayapura", "WIT · Maluku, Papua"),
+];
+
+/// What was typed about a branch.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct BranchForm {
+    pub name: String,
+    pub kode: String,
+    pub timezone: String,
+}
+
+/// A [`BranchForm`] that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewBranch {
+    pub name: String,
+    pub kode: String,
+    pub timezone: String,
+}
+
+impl BranchForm {
+    /// # Errors
+    /// `Invalid`, naming every field that cannot be meant. `kept` is the zone that the branch has: whatever it is, it may stay.
+    pub fn read(&self, kept: Option<&str>) -> Outcome<NewBranch> {
+        let mut wrong = BTreeMap::new();
+        let mut say = |field: &str, message: &str| drop(wrong.insert(field.to_owned(), message.to_owned()));
+        let name = self.name.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !(2..=60).contains(&name.chars().count()) {
+            say("name", "Isi nama cabang, 2 sampai 60 huruf.");
+        }
+        let kode = self.kode.trim().to_uppercase();
+        if !(2..=4).contains(&kode.len()) || !kode.bytes().all(|b| b.is_ascii_uppercase()) {
+            say("kode", "Kode cabang 2 sampai 4 huruf, misalnya KMG.");
+        }
+        let timezone = self.timezone.trim().to_owned();
+        if !ZONES.iter().any(|(zone, _)| *zone == timezone) && kept != Some(&timezone) {
+            say("timezone", "Pilih zona waktu cabang.");
+        }
+        match wrong.is_empty() {
+            true => Ok(NewBranch { name, kode, timezone }),
+            false => Err(Refusal::Invalid(wrong)),
+        }
+    }
+}
+
+/// A branch as the head office looks after it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Shop {
+    #[sqlx(flatten)]
+    pub branch: Branch,
+    pub is_open: bool,
+    /// `08:02` on its own clock, if its day was opened.
+    pub opened_at: Option<String>,
+    pub closed_at: Option<String>,
+    /// Active accounts.
+    pub people: i64,
+    pub has_sold: bool,
 }
 
 /// What people call a zone: WIB, WITA or WIT. Indonesia has no others; elsewhere the zone's own name.
@@ -66,26 +131,44 @@ impl Today {
     }
 }
 
+const WEEKDAYS: [&str; 7] = ["Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu"];
+const MONTHS: [&str; 12] = [
+    "Januari",
+    "Februari",
+    "Maret",
+    "April",
+    "Mei",
+    "Juni",
+    "Juli",
+    "Agustus",
+    "September",
+    "Oktober",
+    "November",
+    "Desember",
+];
+
+/// `Sabtu`.
+pub fn weekday(date: time::Date) -> &'static str {
+    WEEKDAYS[usize::from(date.weekday().number_days_from_monday())]
+}
+
+fn month(date: time::Date) -> &'static str {
+    MONTHS[usize::from(u8::from(date.month())) - 1]
+}
+
+/// `21 November 2026`.
+pub fn plain_date(date: time::Date) -> String {
+    format!("{} {} {}", date.day(), month(date), date.year())
+}
+
 /// `Sabtu, 21 November 2026`.
 pub fn long_date(date: time::Date) -> String {
-    const DAYS: [&str; 7] = ["Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu"];
-    const MONTHS: [&str; 12] = [
-        "Januari",
-        "Februari",
-        "Maret",
-        "April",
-        "Mei",
-        "Juni",
-        "Juli",
-        "Agustus",
-        "September",
-        "Oktober",
-        "November",
-        "Desember",
-    ];
-    let day = DAYS[usize::from(date.weekday().number_days_from_monday())];
-    let month = MONTHS[usize::from(u8::from(date.month())) - 1];
-    format!("{day}, {} {month} {}", date.day(), date.year())
+    format!("{}, {}", weekday(date), plain_date(date))
+}
+
+/// `Sab, 21 Nov`: for a column of dates.
+pub fn short_date(date: time::Date) -> String {
+    format!("{}, {} {}", &weekday(date)[..3], date.day(), &month(date)[..3])
 }
 
 #[cfg(test)]
@@ -93,8 +176,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_branch_has_a_name_a_code_and_a_zone_of_indonesia() {
+        let form = BranchForm { name: " Ubud  Raya ".into(), kode: "ubd".into(), timezone: "Asia/Makassar".into() };
+        let branch = form.read(None).unwrap();
+        assert_eq!((branch.name.as_str(), branch.kode.as_str()), ("Ubud Raya", "UBD"));
+        let wrong = |form: BranchForm, kept| match form.read(kept) {
+            Err(Refusal::Invalid(fields)) => fields.into_keys().collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(wrong(BranchForm::default(), None), ["kode", "name", "timezone"]);
+        for kode in ["K", "KEMAN", "K1", "K G", "ÄÖ"] {
+            assert_eq!(wrong(BranchForm { kode: kode.into(), ..form.clone() }, None), ["kode"], "{kode}");
+        }
+        let borneo = BranchForm { timezone: "Asia/Pontianak".into(), ..form };
+        assert_eq!(wrong(borneo.clone(), None), ["timezone"]);
+        assert!(borneo.read(Some("Asia/Pontianak")).is_ok(), "what it has it may keep");
+    }
+
+    #[test]
     fn dates_read_as_people_say_them() {
         let date = time::Date::from_calendar_date(2026, time::Month::November, 21).unwrap();
         assert_eq!(long_date(date), "Sabtu, 21 November 2026");
+        assert_eq!(short_date(date), "Sab, 21 Nov");
     }
 }

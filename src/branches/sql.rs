@@ -2,8 +2,11 @@
 
 use sqlx::PgPool;
 
-use super::{Branch, Today};
+use super::{Branch, NewBranch, Shop, Today};
+use crate::audit;
 use crate::ids::{BranchId, UserId};
+use crate::refusal::{Outcome, Refusal};
+use crate::scope::Viewer;
 
 pub async fn all(pool: &PgPool) -> sqlx::Result<Vec<Branch>> {
     sqlx::query_as("SELECT id, name, kode, timezone FROM branches ORDER BY name").fetch_all(pool).await
@@ -33,6 +36,8 @@ pub async fn today(pool: &PgPool, branch: BranchId) -> sqlx::Result<Option<Today
 /// Opens the branch's today, for the first time or again. False: it is open already. A day opened again (closed by mistake, a
 /// late patient) keeps the hour of its first opening, which is what people read it for; `opened_by` is who did it last.
 pub async fn open_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Result<bool> {
+    let mut transaction = pool.begin().await?;
+    audit::sql::sign(&mut transaction, by).await?;
     let opened = sqlx::query(
         "INSERT INTO open_days (branch_id, tanggal, opened_by) SELECT branch_id, tanggal, $2 FROM branch_days WHERE branch_id = $1
          ON CONFLICT (branch_id, tanggal) DO UPDATE
@@ -41,13 +46,16 @@ pub async fn open_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Resu
     )
     .bind(branch)
     .bind(by)
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(opened.rows_affected() == 1)
 }
 
 /// Closes the branch's today. False: it is not open.
 pub async fn close_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Result<bool> {
+    let mut transaction = pool.begin().await?;
+    audit::sql::sign(&mut transaction, by).await?;
     let closed = sqlx::query(
         "UPDATE open_days o SET is_open = false, closed_by = $2, closed_at = now()
          FROM branch_days d
@@ -55,7 +63,74 @@ pub async fn close_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Res
     )
     .bind(branch)
     .bind(by)
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(closed.rows_affected() == 1)
+}
+
+/// Every branch with its day, by name.
+pub async fn shops(pool: &PgPool) -> sqlx::Result<Vec<Shop>> {
+    sqlx::query_as(
+        "SELECT b.id, b.name, b.kode, b.timezone, coalesce(o.is_open, false) AS is_open,
+                to_char(o.opened_at AT TIME ZONE b.timezone, 'HH24:MI') AS opened_at,
+                to_char(o.closed_at AT TIME ZONE b.timezone, 'HH24:MI') AS closed_at,
+                (SELECT count(*) FROM users u WHERE u.branch_id = b.id AND u.is_active) AS people,
+                EXISTS (SELECT FROM penjualans p WHERE p.branch_id = b.id) AS has_sold
+         FROM branches b
+         JOIN branch_days d ON d.branch_id = b.id
+         LEFT JOIN open_days o ON o.branch_id = b.id AND o.tanggal = d.tanggal
+         ORDER BY b.name",
+    )
+    .fetch_all(pool)
+    .await
+}
+
+pub async fn add(pool: &PgPool, viewer: &Viewer, branch: &NewBranch) -> Outcome<BranchId> {
+    if !viewer.may_manage_chain() {
+        return Err(Refusal::Forbidden);
+    }
+    let mut transaction = pool.begin().await?;
+    audit::sql::sign(&mut transaction, viewer.id).await?;
+    let id = sqlx::query_scalar("INSERT INTO branches (name, kode, timezone) VALUES ($1, $2, $3) RETURNING id")
+        .bind(&branch.name)
+        .bind(&branch.kode)
+        .bind(&branch.timezone)
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(in_words)?;
+    transaction.commit().await?;
+    Ok(id)
+}
+
+pub async fn change(pool: &PgPool, viewer: &Viewer, id: BranchId, branch: &NewBranch) -> Outcome<()> {
+    if !viewer.may_manage_chain() {
+        return Err(Refusal::Forbidden);
+    }
+    let mut transaction = pool.begin().await?;
+    audit::sql::sign(&mut transaction, viewer.id).await?;
+    let changed = sqlx::query("UPDATE branches SET name = $2, kode = $3, timezone = $4 WHERE id = $1")
+        .bind(id)
+        .bind(&branch.name)
+        .bind(&branch.kode)
+        .bind(&branch.timezone)
+        .execute(&mut *transaction)
+        .await
+        .map_err(in_words)?;
+    if changed.rows_affected() == 0 {
+        return Err(Refusal::NotFound);
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// What the database refuses of a branch, beside the field.
+fn in_words(error: sqlx::Error) -> Refusal {
+    match error.as_database_error().and_then(|refused| refused.constraint()) {
+        Some("branches_name_key") => Refusal::invalid("name", "Sudah ada cabang dengan nama ini."),
+        Some("branches_kode_key") => Refusal::invalid("kode", "Kode ini sudah dipakai cabang lain."),
+        Some("branches_code_stays") => {
+            Refusal::invalid("kode", "Kode ini sudah ada di nomor penjualan, jadi tidak bisa diganti lagi.")
+        }
+        _ => error.into(),
+    }
 }

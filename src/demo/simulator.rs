@@ -1,6 +1,7 @@
 //! Customers, cashiers and the workshop of the demo. They use the functions that the pages use, so that everything a screen can
 //! show happens for the same reasons as in a shop, refusals among them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -144,7 +145,7 @@ impl Simulator {
     }
 
     /// One thing happens somewhere. What the shop refuses is an event, too; an error is the database's.
-    pub async fn step(&mut self) -> sqlx::Result<Event> {
+    pub async fn step(&mut self) -> Result<Event, Arc<sqlx::Error>> {
         let Some(shop) = self.somewhere() else { return Ok(Event::Quiet) };
         let happened = match self.rng.random_range(0..EVENTS) {
             0..SALES => self.sell(shop).await,
@@ -154,7 +155,7 @@ impl Simulator {
         match happened {
             Ok(event) => Ok(event),
             Err(Refusal::Database(error)) => Err(error),
-            Err(Refusal::Conflict { code: "day_closed", .. }) => self.begin_day(shop).await,
+            Err(Refusal::Conflict { code: "day_closed", .. }) => Ok(self.begin_day(shop).await?),
             Err(Refusal::Conflict { code, .. }) => Ok(Event::Refused(code)),
             Err(Refusal::Invalid(_)) => Ok(Event::Refused("invalid")),
             Err(Refusal::Forbidden) => Ok(Event::Refused("forbidden")),
@@ -209,6 +210,7 @@ impl Simulator {
             pasien_id,
             items: items.clone(),
             payment: self.payment_of(due),
+            agreed: None,
         };
         let kasir = self.kasir(shop);
         match sales::sql::sell(&self.pool, &kasir, sale).await {

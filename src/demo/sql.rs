@@ -487,7 +487,7 @@ pub async fn benches(pool: &PgPool, branch: BranchId) -> sqlx::Result<Vec<Bench>
         "SELECT DISTINCT ON (status_pengerjaan) status_pengerjaan AS status,
                 count(*) OVER (PARTITION BY status_pengerjaan) AS orders, id AS oldest, kekurangan AS oldest_owes
          FROM penjualans
-         WHERE branch_id = $1 AND status_pengerjaan <> 'Sudah Diambil'
+         WHERE branch_id = $1 AND status_pengerjaan <> 'Sudah Diambil' AND dibatalkan_at IS NULL
          ORDER BY status_pengerjaan, created_at, id",
     )
     .bind(branch)

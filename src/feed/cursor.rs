@@ -2,6 +2,7 @@
 //!
 //! `1.<system>.<timeline>.<epoch>.<xmin>.<xmax - xmin>[.<steps between the transactions in progress>]`, all in base 36.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,6 +22,20 @@ impl Snapshot {
     pub fn to_pg(&self) -> String {
         let xip: Vec<String> = self.xip.iter().map(u64::to_string).collect();
         format!("{}:{}:{}", self.xmin, self.xmax, xip.join(","))
+    }
+
+    /// Whether a transaction had finished: what it wrote was visible, if it committed.
+    pub fn sees(&self, xid: u64) -> bool {
+        xid < self.xmin || (xid < self.xmax && self.xip.binary_search(&xid).is_err())
+    }
+
+    /// The latest snapshot that sees nothing which not all of `snapshots` see: whoever reads on from it reads on from each.
+    pub fn floor<'a>(snapshots: impl Iterator<Item = &'a Snapshot> + Clone) -> Option<Self> {
+        let xmax = snapshots.clone().map(|snapshot| snapshot.xmax).min()?;
+        let unfinished: BTreeSet<u64> =
+            snapshots.flat_map(|snapshot| &snapshot.xip).copied().filter(|xid| *xid < xmax).collect();
+        let xip: Vec<u64> = unfinished.into_iter().collect();
+        Some(Self { xmin: xip.first().copied().unwrap_or(xmax), xmax, xip })
     }
 
     /// Whether `other` had seen something finish that this one had not: then nothing can be read up from it to here.

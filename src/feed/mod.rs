@@ -16,9 +16,11 @@ use crate::scope::Role;
 pub mod cursor;
 pub mod housekeeping;
 pub mod integrity;
-mod sql;
+mod missed;
+pub mod sql;
 
 pub use cursor::{Cursor, Origin, Snapshot};
+pub use missed::{MOST_MISSED, Missed};
 
 /// A poll that takes longer than this has lost its connection (a cut network says nothing).
 const POLL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,7 +28,8 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(10);
 /// A feed that has not polled for so long was suspended with its machine. Tombstones are kept for a day at least.
 const ASLEEP: Duration = Duration::from_secs(3_600);
 
-/// The tables whose changes are fed; `sessions` only as tombstones.
+/// The tables whose changes are fed; `sessions` and `notification_reads` only as tombstones. `streams` is no table: a
+/// tombstone of that name asks the process that holds the stream to end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
     Frames,
@@ -39,6 +42,8 @@ pub enum Table {
     Users,
     Branches,
     Sessions,
+    Streams,
+    NotificationReads,
 }
 
 impl Table {
@@ -54,6 +59,8 @@ impl Table {
             "users" => Self::Users,
             "branches" => Self::Branches,
             "sessions" => Self::Sessions,
+            "streams" => Self::Streams,
+            "notification_reads" => Self::NotificationReads,
             _ => return None,
         })
     }
@@ -74,7 +81,7 @@ pub struct Change {
     pub op: Op,
     /// The branch the row is in, or has left. None for rows of no branch.
     pub branch: Option<BranchId>,
-    /// The row's id; for [`Table::Sessions`] the user's.
+    /// The row's id; for [`Table::Sessions`] and [`Table::NotificationReads`] the user's, for [`Table::Streams`] the stream's.
     pub id: i64,
     /// The row's version: strictly rising per row.
     pub updated_at: OffsetDateTime,
@@ -107,11 +114,12 @@ pub struct Tick {
     pub cursor: Cursor,
     /// In the order of `updated_at`.
     pub changes: Vec<Change>,
+    /// How many products are low now, as JSON, in each branch whose products changed.
+    pub stock_totals: Vec<(BranchId, String)>,
 }
 
 /// Why a cursor cannot be resumed. The client gets it as the reason of its `reset`, and a fresh state after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
     /// Damaged, or never ours.
     Unreadable,
@@ -125,6 +133,20 @@ pub enum Unusable {
     TooOld,
     /// More was missed than is sensible to send row by row.
     TooMuch,
+}
+
+impl Unusable {
+    /// As a client is told it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Foreign => "foreign",
+            Self::Undone => "undone",
+            Self::Future => "future",
+            Self::TooOld => "too-old",
+            Self::TooMuch => "too-much",
+        }
+    }
 }
 
 /// What is known of the database's past, to judge a cursor by.
@@ -198,14 +220,8 @@ impl Feed {
 
     async fn connect_unbounded(options: &PgConnectOptions) -> Result<Self, FeedError> {
         let mut connection = options.clone().application_name("melati feed").connect().await?;
-        // After a bulk load one transaction dominates the statistics, and the planner would prefer to scan the tables.
-        // Every tick must answer from the indexes on updated_xid. Not in the connection's options: poolers refuse those.
-        connection
-            .execute(
-                "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
-                 SET max_parallel_workers_per_gather = 0; SET timezone = 'UTC'",
-            )
-            .await?;
+        // not in the connection's options: poolers refuse those
+        connection.execute(sql::PIN_PLANS).await?;
         let (system, timeline, snapshot): (i64, i32, String) =
             sqlx::query_as(sql::ORIGIN).fetch_one(&mut connection).await?;
         let fresh_epoch: i64 = rand::random_range(1..=i64::MAX);
@@ -252,24 +268,19 @@ impl Feed {
     }
 
     /// One tick. `None` when nothing at all has finished since the last one.
-    ///
-    /// An unchanged snapshot text means on a primary that no transaction has ended, so nothing new can be visible; asking
-    /// only for it costs a tenth of the whole poll.
     pub async fn poll(&mut self) -> Result<Option<Tick>, FeedError> {
         tokio::time::timeout(POLL_TIMEOUT, self.poll_unbounded()).await?
     }
 
     async fn poll_unbounded(&mut self) -> Result<Option<Tick>, FeedError> {
-        let text: String =
-            sqlx::query_scalar("SELECT pg_current_snapshot()::text").fetch_one(&mut self.connection).await?;
-        if text == self.position_text {
-            self.polled_at = OffsetDateTime::now_utc();
-            return Ok(None);
-        }
         let rows: Vec<PollRow> =
             sqlx::query_as(sql::POLL).bind(&self.position_text).fetch_all(&mut self.connection).await?;
         let Some(here) = rows.first() else { return Err(FeedError::Snapshot("no row".into())) };
         let text = here.snapshot.clone();
+        if text == self.position_text {
+            self.polled_at = OffsetDateTime::now_utc();
+            return Ok(None);
+        }
         let position: Snapshot = text.parse().map_err(|_| FeedError::Snapshot(text.clone()))?;
         self.history.pruned_below = here.pruned_below.parse().unwrap_or(u64::MAX);
         let newest = self.history.epochs.first().map(|(epoch, _)| epoch.cast_signed());
@@ -283,8 +294,16 @@ impl Feed {
         }
         self.position = position;
         self.position_text = text;
-        let changes = rows.into_iter().filter_map(PollRow::change).collect();
-        Ok(Some(Tick { cursor: self.cursor(), changes }))
+        let (mut changes, mut stock_totals) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in rows {
+            match row {
+                PollRow { id: None, branch_id: Some(branch), body: Some(totals), .. } => {
+                    stock_totals.push((branch, totals))
+                }
+                row => changes.extend(row.change()),
+            }
+        }
+        Ok(Some(Tick { cursor: self.cursor(), changes, stock_totals }))
     }
 
     pub async fn close(self) {
@@ -301,6 +320,7 @@ struct PollRow {
     tbl: Option<String>,
     op: Option<String>,
     branch_id: Option<BranchId>,
+    /// None in the lines that count a branch's low products, and where there is nothing to tell.
     id: Option<i64>,
     updated_at: Option<OffsetDateTime>,
     body: Option<String>,
@@ -330,85 +350,4 @@ pub async fn recent_notifications(
     let rows: Vec<ChangeRow> =
         sqlx::query_as(sql::RECENT_NOTIFICATIONS).bind(branch).bind(role).bind(most).fetch_all(connection).await?;
     Ok(rows.into_iter().filter_map(Into::into).collect())
-}
-
-/// A stretch of the past: after `since`, and finished in `until`. What finishes later comes with the live ticks, so that
-/// the two join without a gap and without a double.
-pub struct Missed<'a> {
-    pub since: &'a Snapshot,
-    pub until: &'a Snapshot,
-}
-
-/// More rows than this are not replayed one by one: the client starts afresh.
-pub const MOST_MISSED: usize = 5_000;
-
-impl Missed<'_> {
-    /// The products of a branch (or of all) that changed in between, each in its latest version.
-    pub async fn products(
-        &self,
-        connection: &mut PgConnection,
-        branch: Option<BranchId>,
-    ) -> Result<Vec<Change>, MissedError> {
-        let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_PRODUCTS)
-            .bind(self.since.to_pg())
-            .bind(self.until.to_pg())
-            .bind(branch)
-            .bind(MOST_MISSED as i64 + 1)
-            .fetch_all(&mut *connection)
-            .await?;
-        self.complete(connection, rows).await
-    }
-
-    /// The sales and orders of a branch (or of all) that changed in between, each in its latest version.
-    pub async fn orders(
-        &self,
-        connection: &mut PgConnection,
-        branch: Option<BranchId>,
-    ) -> Result<Vec<Change>, MissedError> {
-        let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_ORDERS)
-            .bind(self.since.to_pg())
-            .bind(self.until.to_pg())
-            .bind(branch)
-            .bind(MOST_MISSED as i64 + 1)
-            .fetch_all(&mut *connection)
-            .await?;
-        self.complete(connection, rows).await
-    }
-
-    /// The notifications for a role in a branch (or in all) that came in between.
-    pub async fn notifications(
-        &self,
-        connection: &mut PgConnection,
-        branch: Option<BranchId>,
-        role: Role,
-    ) -> Result<Vec<Change>, MissedError> {
-        let rows: Vec<ChangeRow> = sqlx::query_as(sql::MISSED_NOTIFICATIONS)
-            .bind(self.since.to_pg())
-            .bind(self.until.to_pg())
-            .bind(branch)
-            .bind(role)
-            .bind(MOST_MISSED as i64 + 1)
-            .fetch_all(&mut *connection)
-            .await?;
-        self.complete(connection, rows).await
-    }
-
-    async fn complete(&self, connection: &mut PgConnection, rows: Vec<ChangeRow>) -> Result<Vec<Change>, MissedError> {
-        if rows.len() > MOST_MISSED {
-            return Err(MissedError::Unusable(Unusable::TooMuch));
-        }
-        let pruned_below: String = sqlx::query_scalar(sql::PRUNED_BELOW).fetch_one(connection).await?;
-        if pruned_below.parse().unwrap_or(u64::MAX) > self.since.xmin {
-            return Err(MissedError::Unusable(Unusable::TooOld));
-        }
-        Ok(rows.into_iter().filter_map(Into::into).collect())
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum MissedError {
-    #[error("cannot be resumed: {0:?}")]
-    Unusable(Unusable),
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
 }

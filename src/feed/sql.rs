@@ -24,15 +24,18 @@ macro_rules! products_written {
         concat!(
             "SELECT 'frames' AS tbl, 'U' AS op, branch_id, id, updated_at, jsonb_build_object(",
             "  'kode', kode_frame, 'product_name', merk_frame || ' - ' || jenis_frame, 'new_stock', stok,",
-            "  'price', harga_jual_frame, 'alert_level', alert_level)::text AS body",
+            "  'price', harga_jual_frame, 'alert_level', alert_level,",
+            "  'alert', CASE alert_level WHEN 'low' THEN open_alert('Frame', id) END)::text AS body, updated_xid::text AS xid",
             " FROM frames WHERE ", $between, " AND ", $also,
             " UNION ALL SELECT 'lensas', 'U', branch_id, id, updated_at, jsonb_build_object(",
             "  'kode', kode_lensa, 'product_name', merk_lensa || ' - ' || type, 'new_stock', stok,",
-            "  'price', harga_jual_lensa, 'alert_level', alert_level)::text",
+            "  'price', harga_jual_lensa, 'alert_level', alert_level,",
+            "  'alert', CASE alert_level WHEN 'low' THEN open_alert('Lensa', id) END)::text, updated_xid::text",
             " FROM lensas WHERE ", $between, " AND ", $also,
             " UNION ALL SELECT 'aksesoris', 'U', branch_id, id, updated_at, jsonb_build_object(",
             "  'kode', kode, 'product_name', nama_produk, 'new_stock', stok,",
-            "  'price', harga_jual, 'alert_level', alert_level)::text",
+            "  'price', harga_jual, 'alert_level', alert_level,",
+            "  'alert', CASE alert_level WHEN 'low' THEN open_alert('Aksesoris', id) END)::text, updated_xid::text",
             " FROM aksesoris WHERE ", $between, " AND ", $also,
             " UNION ALL SELECT tbl, 'D', branch_id, row_id, updated_at, (CASE tbl",
             "  WHEN 'frames' THEN jsonb_build_object('kode', body->'kode_frame',",
@@ -42,7 +45,7 @@ macro_rules! products_written {
             "    'product_name', (body->>'merk_lensa') || ' - ' || (body->>'type'), 'new_stock', body->'stok',",
             "    'price', body->'harga_jual_lensa', 'alert_level', body->'alert_level')",
             "  WHEN 'aksesoris' THEN jsonb_build_object('kode', body->'kode', 'product_name', body->'nama_produk',",
-            "    'new_stock', body->'stok', 'price', body->'harga_jual', 'alert_level', body->'alert_level') END)::text",
+            "    'new_stock', body->'stok', 'price', body->'harga_jual', 'alert_level', body->'alert_level') END)::text, updated_xid::text",
             " FROM feed_gone WHERE ", $between, " AND ", $also
         )
     };
@@ -53,7 +56,7 @@ macro_rules! orders_written {
     ($between:expr, $also:literal) => {
         concat!(
             "SELECT 'penjualans' AS tbl, 'U' AS op, branch_id, id, updated_at, jsonb_build_object(",
-            "  'no_transaksi', kode_penjualan, 'status', status_pengerjaan, 'kekurangan', kekurangan)::text AS body",
+            "  'no_transaksi', kode_penjualan, 'status', status_pengerjaan, 'kekurangan', kekurangan)::text AS body, updated_xid::text AS xid",
             " FROM penjualans WHERE ",
             $between,
             " AND ",
@@ -66,38 +69,49 @@ macro_rules! notifications_written {
     ($between:expr, $also:literal) => {
         concat!(
             "SELECT 'notifications' AS tbl, 'U' AS op, branch_id, id, updated_at, jsonb_build_object(",
-            "  'type', type, 'title', title, 'message', message, 'data', data, 'audience', audience)::text AS body",
+            "  'type', type, 'title', title, 'message', message, 'data', data, 'audience', audience)::text AS body, updated_xid::text AS xid",
             " FROM notifications WHERE ",
             $between,
-            " AND ",
+            // an announcement that has ended is no news for who was away
+            " AND (ends_at IS NULL OR ends_at > now()) AND ",
             $also
         )
     };
 }
 
-/// One tick: where we stand, and every row whose writer has finished since `$1`. No rows: one line with nulls.
+/// One tick: where we stand, every row whose writer has finished since `$1`, and how many products are low now in the branches
+/// whose products changed. No rows: one line with nulls. Where nothing at all has finished the arms are not even looked at
+/// (on a primary an unchanged snapshot text means just that).
 pub const POLL: &str = concat!(
-    "SELECT here.snapshot, here.pruned_below, here.epoch, change.*",
-    " FROM (SELECT pg_current_snapshot()::text AS snapshot, (SELECT pruned_below::text FROM feed_meta) AS pruned_below,",
-    "  (SELECT epoch FROM feed_epochs ORDER BY seq DESC LIMIT 1) AS epoch) here",
-    " LEFT JOIN LATERAL (",
+    "WITH change AS MATERIALIZED (SELECT * FROM (",
     products_written!(written_between!("$1::pg_snapshot", "pg_current_snapshot()"), "TRUE"),
     " UNION ALL ",
     notifications_written!(written_between!("$1::pg_snapshot", "pg_current_snapshot()"), "TRUE"),
     " UNION ALL ",
     orders_written!(written_between!("$1::pg_snapshot", "pg_current_snapshot()"), "TRUE"),
-    " UNION ALL SELECT 'open_days', 'U', branch_id, id, updated_at, NULL FROM open_days WHERE ",
+    " UNION ALL SELECT 'open_days', 'U', branch_id, id, updated_at, NULL, NULL FROM open_days WHERE ",
     written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
-    " UNION ALL SELECT 'pasiens', 'U', branch_id, id, updated_at, NULL FROM pasiens WHERE ",
+    " UNION ALL SELECT 'pasiens', 'U', branch_id, id, updated_at, NULL, NULL FROM pasiens WHERE ",
     written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
-    " UNION ALL SELECT 'users', 'U', branch_id, id, updated_at, NULL FROM users WHERE ",
+    " UNION ALL SELECT 'users', 'U', branch_id, id, updated_at, NULL, NULL FROM users WHERE ",
     written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
-    " UNION ALL SELECT 'branches', 'U', id, id, updated_at, NULL FROM branches WHERE ",
+    " UNION ALL SELECT 'branches', 'U', id, id, updated_at, NULL, NULL FROM branches WHERE ",
     written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
-    ") change ON TRUE",
+    ") written WHERE pg_current_snapshot()::text <> $1::text)",
+    " SELECT pg_current_snapshot()::text AS snapshot, (SELECT pruned_below::text FROM feed_meta) AS pruned_below,",
+    "  (SELECT epoch FROM feed_epochs ORDER BY seq DESC LIMIT 1) AS epoch, told.*",
+    " FROM (SELECT) here LEFT JOIN (SELECT tbl, op, branch_id, id, updated_at, body FROM change",
+    "  UNION ALL SELECT 'stock_totals', 'T', branch_id, NULL, NULL, stock_totals(branch_id)::text",
+    "   FROM (SELECT DISTINCT branch_id FROM change WHERE tbl IN ('frames', 'lensas', 'aksesoris')) touched) told ON TRUE",
     // a row that moves leaves its tombstone and arrives at the same instant: gone first
-    " ORDER BY change.updated_at, change.op"
+    " ORDER BY told.updated_at, told.op"
 );
+
+/// How the feed's connection plans. After a bulk load one transaction dominates the statistics, and the planner would prefer
+/// to scan the tables: every tick must answer from the indexes on updated_xid. And planning anew takes longer than running.
+pub const PIN_PLANS: &str = "
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
+    SET max_parallel_workers_per_gather = 0; SET plan_cache_mode = force_generic_plan; SET timezone = 'UTC'";
 
 /// Where a new connection of the feed finds itself.
 pub const ORIGIN: &str = "
@@ -121,37 +135,25 @@ pub const EPOCHS: &str = "
     SELECT epoch, first_xid::text AS first_xid, reread, postmaster_started_at = pg_postmaster_start_time() AND system_identifier = $1 AS is_current
     FROM feed_epochs ORDER BY seq DESC";
 
-/// What a scope missed: written after `$1` and finished in `$2`; what finished later comes with the live ticks. `$3` is the
-/// branch, or null for all.
-pub const MISSED_PRODUCTS: &str = concat!(
-    "SELECT * FROM (",
+/// What was written after `$1`, in every branch or (`$2`) in one and in none; at most `$3` rows, in the order in which a tick
+/// would tell them.
+pub const MISSED: &str = concat!(
+    "SELECT (SELECT pruned_below::text FROM feed_meta) AS pruned_below, missed.* FROM (SELECT) here LEFT JOIN (SELECT * FROM (",
     products_written!(
-        written_between!("$1::pg_snapshot", "$2::pg_snapshot"),
-        "pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id = $3)"
+        written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
+        "($2::bigint IS NULL OR branch_id IS NULL OR branch_id = $2)"
     ),
-    ") missed WHERE tbl IN ('frames', 'lensas', 'aksesoris') ORDER BY updated_at, op LIMIT $4"
-);
-
-/// As above, for orders.
-pub const MISSED_ORDERS: &str = concat!(
+    " UNION ALL ",
     orders_written!(
-        written_between!("$1::pg_snapshot", "$2::pg_snapshot"),
-        "pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id = $3)"
+        written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
+        "($2::bigint IS NULL OR branch_id IS NULL OR branch_id = $2)"
     ),
-    " UNION ALL SELECT tbl, 'D', branch_id, row_id, updated_at, NULL FROM feed_gone WHERE tbl = 'penjualans' AND ",
-    written_between!("$1::pg_snapshot", "$2::pg_snapshot"),
-    " AND pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id = $3)",
-    " ORDER BY updated_at, op LIMIT $4"
-);
-
-/// As above; `$4` is the role, for the audience.
-pub const MISSED_NOTIFICATIONS: &str = concat!(
+    " UNION ALL ",
     notifications_written!(
-        written_between!("$1::pg_snapshot", "$2::pg_snapshot"),
-        "pg_visible_in_snapshot(updated_xid, $2::pg_snapshot) AND ($3::bigint IS NULL OR branch_id IS NULL OR branch_id = $3)
-          AND ($4 = 'super_admin' OR audience IS NULL OR audience = $4)"
+        written_between!("$1::pg_snapshot", "pg_current_snapshot()"),
+        "($2::bigint IS NULL OR branch_id IS NULL OR branch_id = $2)"
     ),
-    " ORDER BY updated_at, id LIMIT $5"
+    ") written ORDER BY updated_at, op, id LIMIT $3) missed ON TRUE ORDER BY missed.updated_at, missed.op, missed.id"
 );
 
 /// The newest notifications of a scope, oldest first: for a client that starts afresh. `$1` branch or null, `$2` role.
@@ -164,8 +166,7 @@ pub const RECENT_NOTIFICATIONS: &str = concat!(
     " ORDER BY id DESC LIMIT $3) newest ORDER BY updated_at, id"
 );
 
-/// Tombstones below this are gone: a cursor from before has missed some. Read after what a cursor asked for, so that a
-/// pruning in between is noticed.
+/// Tombstones below this are gone: a cursor from before has missed some.
 pub const PRUNED_BELOW: &str = "SELECT pruned_below::text FROM feed_meta";
 
 /// How the parts of the feed are, what was attested of them, and when everything was last read anew. `state` changes with

@@ -5,6 +5,11 @@ use std::fmt;
 pub mod pages;
 pub mod sql;
 
+/// An order is promised within so many days of its sale; the receipt says the date, the board what is late.
+pub const PROMISED_DAYS: i32 = 7;
+/// From so many days on an order is old: worth a look before it is late.
+pub const OLD_DAYS: i32 = 4;
+
 /// `status_pengerjaan`, in the order of the work.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
@@ -58,6 +63,16 @@ impl WorkStatus {
             Self::Ready => "ready",
             Self::Taken => "taken",
         }
+    }
+}
+
+/// How old an order is, in words.
+pub fn age(minutes: i64) -> String {
+    match minutes {
+        ..1 => "Baru saja".to_owned(),
+        minutes @ 1..60 => format!("{minutes} menit"),
+        minutes @ 60..1_440 => format!("{} jam", minutes / 60),
+        minutes => format!("{} hari", minutes / 1_440),
     }
 }
 

@@ -6,14 +6,14 @@ use axum::extract::{Query, State};
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::WorkStatus;
 use super::sql::{self, Shown, Ticket};
+use super::{OLD_DAYS, PROMISED_DAYS, WorkStatus};
 use crate::App;
 use crate::ids::SaleId;
 use crate::money::Rupiah;
 use crate::scope::Viewer;
 use crate::web::Error;
-use crate::web::page::{Nav, Page, Shell};
+use crate::web::page::{Nav, Page, Shell, url_part};
 
 pub fn routes() -> Router<App> {
     Router::new().route("/pesanan", get(board))
@@ -25,6 +25,9 @@ struct Board {
     shell: Shell,
     lanes: Vec<Lane>,
     shown: Shown,
+    cari: String,
+    /// Why the last press did nothing, where its card is no longer to be seen.
+    refusal: Option<&'static str>,
 }
 
 struct Lane {
@@ -43,6 +46,8 @@ struct Card {
 struct Wanted {
     #[serde(default)]
     saring: String,
+    #[serde(default)]
+    cari: String,
     /// The order that could not be moved, and the code of the refusal: the board says why at its card.
     ditolak: Option<SaleId>,
     #[serde(default)]
@@ -56,20 +61,23 @@ async fn board(State(app): State<App>, viewer: Viewer, Query(wanted): Query<Want
         "lama" => Shown::Old,
         _ => Shown::All,
     };
+    let mut refusal = wanted.ditolak.map(|_| why(&wanted.sebab));
     let mut lanes = WorkStatus::ALL.map(|status| Lane { status, count: 0, tickets: Vec::new() });
-    for ticket in sql::board(&app.pool, &viewer, shown).await? {
+    let cari = wanted.cari.split_whitespace().collect::<Vec<_>>().join(" ");
+    for ticket in sql::board(&app.pool, &viewer, shown, &cari).await? {
         let lane = &mut lanes[ticket.status_pengerjaan as usize];
         lane.count = ticket.in_lane;
-        let refusal = wanted.ditolak.filter(|id| *id == ticket.id).map(|_| why(&wanted.sebab));
+        let refusal = if wanted.ditolak == Some(ticket.id) { refusal.take() } else { None };
         lane.tickets.push(Card { ticket, refusal });
     }
-    Ok(Page(Board { shell, lanes: lanes.into(), shown }))
+    Ok(Page(Board { shell, lanes: lanes.into(), shown, cari, refusal }))
 }
 
 /// The words for a refusal of [`sql::advance`] on a card that shows the order as it is now.
 fn why(code: &str) -> &'static str {
     match code {
         "unpaid" => "Belum bisa diserahkan, masih kurang bayar.",
+        "cancelled" => "Penjualan ini sudah dibatalkan.",
         "status_changed" => "Baru saja dipindahkan rekan lain ke lajur ini.",
         _ => "Belum bisa dipindahkan ke sana.",
     }
@@ -87,20 +95,54 @@ impl Ticket {
     }
 
     fn age(&self) -> String {
-        match self.minutes_old {
-            ..1 => "Baru saja".to_owned(),
-            minutes @ 1..60 => format!("{minutes} menit"),
-            minutes @ 60..1_440 => format!("{} jam", minutes / 60),
-            minutes => format!("{} hari", minutes / 1_440),
+        super::age(self.minutes_old)
+    }
+
+    /// What is said beside the age of an order that waits too long: the workshop is late, or the patient is.
+    fn lateness(&self) -> Option<String> {
+        let days = self.minutes_old / 1_440;
+        let beyond = days - i64::from(PROMISED_DAYS);
+        match self.status_pengerjaan {
+            WorkStatus::Taken => None,
+            WorkStatus::Ready if days >= i64::from(OLD_DAYS) => Some("belum diambil".to_owned()),
+            WorkStatus::Ready => None,
+            _ if beyond > 0 => Some(format!("lewat janji {beyond} hari")),
+            _ if beyond == 0 => Some("dijanjikan hari ini".to_owned()),
+            _ => None,
         }
     }
 
-    /// `long` after three days, `late` after a week: the words of the style sheet.
+    /// `long` from the fourth day, `late` after the promised one: the words of the style sheet.
     fn age_mark(&self) -> Option<&'static str> {
         match self.minutes_old / 1_440 {
-            ..4 => None,
-            4..8 => Some("long"),
-            _ => Some("late"),
+            days if days > i64::from(PROMISED_DAYS) => Some("late"),
+            days if days >= i64::from(OLD_DAYS) => Some("long"),
+            _ => None,
+        }
+    }
+}
+
+impl Board {
+    /// The board with this filter, and what is searched for.
+    fn link(&self, saring: &str) -> String {
+        let query = [("saring", saring), ("cari", self.cari.as_str())];
+        let query = query.into_iter().filter(|(_, text)| !text.is_empty());
+        let query: Vec<String> = query.map(|(name, text)| format!("{name}={}", url_part(text))).collect();
+        if query.is_empty() { "/pesanan".to_owned() } else { format!("/pesanan?{}", query.join("&")) }
+    }
+
+    fn is_filtered(&self) -> bool {
+        self.shown != Shown::All || !self.cari.is_empty()
+    }
+}
+
+impl Shown {
+    /// As in `?saring=`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::Unpaid => "kurang",
+            Self::Old => "lama",
         }
     }
 }

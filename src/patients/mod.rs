@@ -5,7 +5,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use crate::ids::PatientId;
+use crate::ids::{BranchId, PatientId, SaleId};
+use crate::money::Rupiah;
 use crate::refusal::{Outcome, Refusal};
 
 pub mod pages;
@@ -55,7 +56,7 @@ impl FromStr for ServiceType {
 }
 
 /// What one eye needs: sphere, cylinder and addition in hundredths of a dioptre, the axis in degrees.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 pub struct Eye {
     pub sph: Option<i32>,
     pub cyl: Option<i32>,
@@ -69,8 +70,9 @@ impl Eye {
     }
 }
 
-/// A prescription.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// A prescription; as JSON what `resep_of` of `migrations/0014_receipts.sql` makes of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default)]
 pub struct Resep {
     pub od: Eye,
     pub os: Eye,
@@ -167,6 +169,55 @@ pub struct PatientForm {
     pub os_axis: String,
     pub os_add: String,
     pub pd: String,
+}
+
+/// A patient as their page shows them.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub patient: Patient,
+    pub branch_id: BranchId,
+    pub branch: String,
+    /// Of the row: whoever changes it says which one they saw.
+    pub version: String,
+}
+
+/// One of a patient's purchases.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Visit {
+    pub id: SaleId,
+    pub kode_penjualan: String,
+    /// `21/11/2026` on the branch's clock.
+    pub tanggal: String,
+    /// What was bought, in a few words.
+    pub isi: String,
+    pub total: Rupiah,
+    pub kekurangan: Rupiah,
+    pub status_pengerjaan: String,
+    /// Taken back, and paid back.
+    pub is_cancelled: bool,
+}
+
+impl From<&Patient> for PatientForm {
+    fn from(patient: &Patient) -> Self {
+        let signed = |number: Option<i32>| number.map(dioptres).unwrap_or_default();
+        let axis = |axis: Option<i16>| axis.map(|axis| axis.to_string()).unwrap_or_default();
+        let Resep { od, os, .. } = patient.resep;
+        Self {
+            nama_pasien: patient.nama_pasien.clone(),
+            no_telepon: patient.no_telepon.clone(),
+            service_type: patient.service_type.to_string(),
+            no_bpjs: patient.no_bpjs.clone(),
+            od_sph: signed(od.sph),
+            od_cyl: signed(od.cyl),
+            od_axis: axis(od.axis),
+            od_add: signed(od.add),
+            os_sph: signed(os.sph),
+            os_cyl: signed(os.cyl),
+            os_axis: axis(os.axis),
+            os_add: signed(os.add),
+            pd: patient.resep.pd_text().unwrap_or_default(),
+        }
+    }
 }
 
 /// Digits on an insurance card.
@@ -318,6 +369,28 @@ mod tests {
         assert_eq!(patient.resep.to_string(), "OD −2,25 / −0,50 × 90 · PD 62");
         let private = PatientForm { service_type: "UMUM".into(), no_bpjs: "123".into(), ..form };
         assert_eq!(private.read().unwrap().no_bpjs, "", "a private patient has no card");
+    }
+
+    #[test]
+    fn what_the_form_shows_is_read_back_as_it_was() {
+        let eye = |sph, cyl, axis, add| Eye { sph, cyl, axis, add };
+        let patient = Patient {
+            id: PatientId(1),
+            nama_pasien: "Siti Rahmawati".into(),
+            no_telepon: "0812 3456 7890".into(),
+            service_type: ServiceType::BpjsII,
+            no_bpjs: "0001447822903".into(),
+            resep: Resep {
+                od: eye(Some(-225), Some(-50), Some(90), None),
+                os: eye(Some(0), None, None, Some(150)),
+                pd: Some(625),
+            },
+        };
+        let read = PatientForm::from(&patient).read().unwrap();
+        assert_eq!(
+            (read.resep, read.no_bpjs, read.service_type),
+            (patient.resep, patient.no_bpjs, patient.service_type)
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Finding and registering patients, for the sales page.
+//! Finding and registering patients for the sales page; the pages about them are in `records.rs`.
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -13,8 +13,10 @@ use crate::ids::PatientId;
 use crate::scope::Viewer;
 use crate::web::Error;
 
+mod records;
+
 pub fn routes() -> Router<App> {
-    Router::new().route("/api/pasien", get(search)).route("/pasien", post(add))
+    records::routes().route("/api/pasien", get(search)).route("/pasien", post(add))
 }
 
 #[derive(Serialize)]
@@ -69,7 +71,7 @@ async fn add(
     Json(form): Json<PatientForm>,
 ) -> Result<(StatusCode, Json<Added>), Error> {
     let branch = working_for(&viewer)?;
-    let id = sql::add(&app.pool, branch, &form.read()?).await?;
+    let id = sql::add(&app.pool, &viewer, branch, &form.read()?).await?;
     let pasien = sql::find(&app.pool, branch, id).await?.into();
     Ok((StatusCode::CREATED, Json(Added { ok: true, pasien })))
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
@@ -12,18 +12,22 @@ use tower_sessions::Session;
 use super::{Device, OF_AN_ACCOUNT, OF_AN_ADDRESS, initials, password, sql};
 use crate::App;
 use crate::audit::{self, Action};
+use crate::metrics::SignIn;
 use crate::refusal::Refusal;
-use crate::scope::{Role, Viewer};
+use crate::scope::Viewer;
 use crate::web::Error;
 use crate::web::client::Client;
 use crate::web::page::{Asked, Nav, Page, Shell, Theme, local_path};
 use crate::web::session::{self, Newcomer};
 
+mod accounts;
+
 pub fn routes() -> Router<App> {
-    Router::new()
+    accounts::routes()
         .route("/login", get(login).post(sign_in))
         .route("/logout", post(sign_out))
         .route("/api/session", get(is_signed_in))
+        .route("/lainnya", get(more))
         .route("/akun", get(account))
         .route("/akun/tampilan", post(choose_theme))
         .route("/akun/sandi", get(password_form).post(change_password))
@@ -83,25 +87,28 @@ async fn sign_in(
     let tried = sql::tried(&app.pool, form.email.trim(), client.address).await?;
     for (key, limit) in [(&tried.address, OF_AN_ADDRESS), (&tried.account, OF_AN_ACCOUNT)] {
         if let Err(seconds) = sql::take_try(&app.pool, key, limit).await? {
+            app.live.metrics().sign_in(SignIn::Limited);
             return Ok(not_now(form, &asked, seconds));
         }
     }
-    let (user, hash) = sql::credentials(&app.pool, form.email.trim()).await?.unzip();
+    let (claimed, hash) = sql::credentials(&app.pool, form.email.trim()).await?.unzip();
     let Ok(is_right) = password::verify(form.password.clone(), hash).await else {
         return Ok(not_now(form, &asked, BUSY_SECONDS));
     };
-    match user.filter(|_| is_right) {
-        Some(user) => {
+    match claimed.filter(|_| is_right) {
+        Some(sql::Claimed { id: user, epoch }) => {
             audit::sql::record(&app.pool, Action::SignIn, Some(user)).await?;
             sql::forgive(&app.pool, &tried).await?;
-            session::sign_in(&session, user, &client).await?;
+            session::sign_in(&session, user, epoch, &client).await?;
+            app.live.metrics().sign_in(SignIn::Welcome);
             Ok(match asked.json {
                 false => Redirect::to(local_path(&form.next).unwrap_or("/")).into_response(),
                 true => Json(serde_json::json!({ "ok": true })).into_response(),
             })
         }
         None => {
-            audit::sql::record(&app.pool, Action::SignInFailed, user).await?;
+            app.live.metrics().sign_in(SignIn::Refused);
+            audit::sql::record(&app.pool, Action::SignInFailed, claimed.map(|claimed| claimed.id)).await?;
             if asked.json {
                 let body = serde_json::json!({ "error": { "code": "wrong_credentials", "message": REFUSED } });
                 return Ok((StatusCode::UNAUTHORIZED, Json(body)).into_response());
@@ -177,9 +184,9 @@ async fn change_password(
     Form(form): Form<NewPassword>,
 ) -> Result<Response, Error> {
     match new_password(&app, &viewer, &client, form).await {
-        Ok(()) => {
+        Ok(epoch) => {
             // the change ended all sessions, this one with them; the person stays, under a new id
-            session::sign_in(&session, viewer.id, &client).await?;
+            session::sign_in(&session, viewer.id, epoch, &client).await?;
             Ok(asked.go("/akun"))
         }
         Err(Error::Refused(Refusal::Invalid(fields))) if !asked.json => {
@@ -192,9 +199,9 @@ async fn change_password(
 }
 
 /// The old one is asked for: a tablet left unlocked is not enough to take an account over. And like a sign-in: it is a place
-/// to guess at.
-async fn new_password(app: &App, viewer: &Viewer, client: &Client, form: NewPassword) -> Result<(), Error> {
-    let (email, hash) = sql::own_credentials(&app.pool, viewer.id).await?;
+/// to guess at. The address is not counted here: who knows one password could have all guesses from it forgiven.
+async fn new_password(app: &App, viewer: &Viewer, client: &Client, form: NewPassword) -> Result<i32, Error> {
+    let (email, hash, epoch) = sql::own_credentials(&app.pool, viewer.id).await?;
     let tried = sql::tried(&app.pool, &email, client.address).await?;
     if let Err(retry_after_seconds) = sql::take_try(&app.pool, &tried.account, OF_AN_ACCOUNT).await? {
         return Err(Error::TooMany { retry_after_seconds });
@@ -205,14 +212,16 @@ async fn new_password(app: &App, viewer: &Viewer, client: &Client, form: NewPass
         Ok(false) => return Err(Refusal::invalid("current", "Kata sandi yang sekarang tidak cocok.").into()),
         Err(password::Busy) => return Err(Error::TooMany { retry_after_seconds: BUSY_SECONDS }),
     }
-    sql::forgive(&app.pool, &tried).await?;
     if is_same {
         return Err(Refusal::invalid("new", "Pilih kata sandi yang lain dari yang sekarang.").into());
     }
     if form.new != form.repeated {
         return Err(Refusal::invalid("repeated", "Kedua kata sandi baru tidak sama.").into());
     }
-    Ok(sql::change_password(&app.pool, viewer.id, &email, form.new).await?)
+    let changed = sql::change_password(&app.pool, viewer.id, &email, form.new, epoch).await?;
+    let epoch = changed.ok_or(Error::SignIn)?;
+    sql::forgive_account(&app.pool, &tried).await?;
+    Ok(epoch)
 }
 
 /// For the pages' script: after a stream was refused, is it the session?
@@ -224,21 +233,26 @@ async fn is_signed_in(_: Viewer) -> StatusCode {
 #[template(path = "people/account.html")]
 struct AccountPage {
     shell: Shell,
-    theme: &'static str,
     devices: Vec<Device>,
 }
 
-async fn account(
-    State(app): State<App>,
-    viewer: Viewer,
-    session: Session,
-    headers: HeaderMap,
-) -> Result<Page<AccountPage>, Error> {
+async fn account(State(app): State<App>, viewer: Viewer, session: Session) -> Result<Page<AccountPage>, Error> {
     let shell = Shell::load(&app, &viewer, Nav::Account, "Akun").await?;
     let this = session.id().map(|id| id.to_string()).unwrap_or_default();
     let timezone = shell.branch.as_ref().map_or("Asia/Jakarta", |branch| &branch.timezone);
     let devices = sql::devices(&app.pool, viewer.id, &this, timezone).await?;
-    Ok(Page(AccountPage { devices, shell, theme: Theme::chosen(&headers) }))
+    Ok(Page(AccountPage { devices, shell }))
+}
+
+#[derive(Template)]
+#[template(path = "people/more.html")]
+struct MorePage {
+    shell: Shell,
+}
+
+/// What a phone's tab bar has no room for.
+async fn more(State(app): State<App>, viewer: Viewer) -> Result<Page<MorePage>, Error> {
+    Ok(Page(MorePage { shell: Shell::load(&app, &viewer, Nav::More, "Lainnya").await? }))
 }
 
 impl Shell {
@@ -252,15 +266,10 @@ struct ThemeChoice {
     theme: String,
 }
 
-/// The theme belongs to the device, not to the person: a cookie of its own, that outlives the session. "system" is resolved
-/// by the pages' script.
+/// The theme belongs to the device, not to the person: a cookie of its own, that outlives the session.
 async fn choose_theme(_: Viewer, Form(choice): Form<ThemeChoice>) -> Result<Response, Error> {
-    let theme = ["light", "dark", "system"]
-        .into_iter()
-        .find(|theme| *theme == choice.theme)
+    let theme = Theme::named(&choice.theme)
         .ok_or_else(|| Refusal::invalid("theme", "Pilih terang, gelap, atau ikut perangkat."))?;
-    let kept = format!("theme={theme}; Path=/; Max-Age=31536000; SameSite=Lax");
-    let shown = "theme_shown=; Path=/; Max-Age=0; SameSite=Lax".to_owned();
-    let cookies = AppendHeaders([(header::SET_COOKIE, kept), (header::SET_COOKIE, shown)]);
-    Ok((cookies, Redirect::to("/akun")).into_response())
+    let kept = format!("theme={}; Path=/; Max-Age=31536000; SameSite=Lax", theme.name());
+    Ok((AppendHeaders([(header::SET_COOKIE, kept)]), Redirect::to("/akun")).into_response())
 }

@@ -244,6 +244,8 @@ impl Place {
             "log_destination=stderr".to_owned(),
             "logging_collector=off".to_owned(),
             "log_line_prefix=".to_owned(),
+            // without DETAIL, which repeats the row that was refused: a patient's, or a password's hash
+            "log_error_verbosity=terse".to_owned(),
         ];
         settings.extend_from_slice(extra);
         let mut arguments = vec!["-D".to_owned(), self.cluster.to_string_lossy().into_owned()];

@@ -35,7 +35,8 @@ pub async fn connect(url: &str) -> sqlx::Result<PgPool> {
                 connection
                     .execute(
                         "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
-                         SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'",
+                         SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'; \
+                         SET jit = off", // compiling a report's statement takes ten times as long as running it
                     )
                     .await?;
                 Ok(())
@@ -52,6 +53,30 @@ pub async fn connect(url: &str) -> sqlx::Result<PgPool> {
             })
         })
         .connect_lazy_with(options))
+}
+
+/// A server that has not answered by then is away.
+const REACHED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why the server cannot be reached now, if waiting may help: nothing listens there yet, its name is not known yet, it is
+/// starting or has no room. A wrong password does not mend itself.
+pub async fn is_away(url: &str) -> Option<sqlx::Error> {
+    let connected = tokio::time::timeout(REACHED_WITHIN, async {
+        PgConnectOptions::from_str(url)?.application_name("melati").connect().await?.close().await
+    });
+    let error = match connected.await {
+        Ok(Ok(())) => return None,
+        Ok(Err(error)) => error,
+        Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+    };
+    let may_mend = match &error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["57P01", "57P02", "57P03", "53300"].contains(&code.as_ref()))
+        }
+        _ => false,
+    };
+    may_mend.then_some(error)
 }
 
 /// Longer than a statement may take: giving one up must not give up its connection.

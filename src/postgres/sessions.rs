@@ -14,8 +14,6 @@ pub struct Sessions {
 
 /// The key of the session's data that says who is signed in.
 pub const USER_ID: &str = "user_id";
-/// The branch a super admin chose in the branch switcher.
-pub const CHOSEN_BRANCH: &str = "chosen_branch";
 /// When, in Unix seconds. No session outlives it by more than [`OLDEST_DAYS`], however busy.
 pub const SIGNED_IN_AT: &str = "signed_in_at";
 pub const OLDEST_DAYS: i32 = 7;
@@ -24,6 +22,28 @@ impl Sessions {
     pub fn new(pool: PgPool) -> Self {
         Self { pool }
     }
+}
+
+/// Browsers that are signed in.
+pub async fn count(pool: &PgPool) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT count(*) FROM sessions WHERE user_id IS NOT NULL AND expires_at > now()")
+        .fetch_one(pool)
+        .await
+}
+
+/// Keeps the choice in the branch switcher, and nothing else of the session: whole sessions are written by whichever
+/// request ends last, and it need not have seen the choice.
+pub async fn choose(pool: &PgPool, session: &Id, branch: Option<i64>) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE sessions SET data = data - 'chosen_branch'
+                || CASE WHEN $2::bigint IS NULL THEN '{}' ELSE jsonb_build_object('chosen_branch', $2::bigint) END
+         WHERE id = $1",
+    )
+    .bind(session.to_string())
+    .bind(branch)
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 fn user_of(record: &Record) -> Option<i64> {
@@ -56,9 +76,12 @@ impl SessionStore for Sessions {
     }
 
     /// Updates and never inserts: a request that was under way while the person signed out must not bring the session back.
+    /// Nor does it bring back the branch that was chosen when it began: it may have been in the air while [`choose`] wrote.
     async fn save(&self, record: &Record) -> Result<()> {
         sqlx::query(
-            "UPDATE sessions SET user_id = $2, data = $3,
+            "UPDATE sessions SET user_id = $2,
+                    data = $3::jsonb - 'chosen_branch'
+                           || CASE WHEN data ? 'chosen_branch' THEN jsonb_build_object('chosen_branch', data -> 'chosen_branch') ELSE '{}' END,
                     expires_at = least($4, to_timestamp(($3::jsonb ->> 'signed_in_at')::bigint) + make_interval(days => $5))
              WHERE id = $1",
         )

@@ -1,7 +1,7 @@
 //! The state streams: `dashboard` and `omset-kasir`. Each message is the whole state, built from the days of the branches
 //! that its topic covers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::{now, rfc3339};
 use crate::hub::{Message, Topic};
 use crate::ids::{BranchId, UserId};
 use crate::money::Rupiah;
-use crate::omset::{BranchDay, Days, LATEST, LatestSale, Omset, StockTotals};
+use crate::omset::{BranchDay, Days, Hours, LATEST, LatestSale, Omset, Pace, StockTotals};
 use crate::scope::Branches;
 
 #[derive(Serialize)]
@@ -26,6 +26,8 @@ struct KasirDashboard<'a> {
     branch_name: &'a str,
     open_day_status: bool,
     open_time: Option<&'a str>,
+    close_time: Option<&'a str>,
+    tanggal: &'a str,
     #[serde(flatten)]
     omset: OmsetFields<'a>,
 }
@@ -39,6 +41,13 @@ struct Dashboard<'a> {
     rekap_omset_kasir: Vec<KasirLine<'a>>,
     transaksi_terbaru: Vec<&'a LatestSale>,
     stok: StockTotals,
+    tanggal: String,
+    /// The takings of each hour of today; of several branches, each by its own clock.
+    per_jam: Hours,
+    jam: Option<u8>,
+    /// Up to this time of day. Null while nothing has been opened: then there is nothing to compare.
+    kemarin_jam_segini: Option<Rupiah>,
+    pekan_lalu_jam_segini: Option<Rupiah>,
     /// Every branch in scope: for an admin their own.
     per_cabang: Vec<BranchLine<'a>>,
 }
@@ -58,8 +67,14 @@ struct BranchLine<'a> {
     branch_name: &'a str,
     open_day_status: bool,
     open_time: Option<&'a str>,
+    close_time: Option<&'a str>,
     total_omset: Rupiah,
     jumlah_transaksi: i64,
+    omset_bpjs: Rupiah,
+    omset_umum: Rupiah,
+    kemarin_jam_segini: Option<Rupiah>,
+    pekan_lalu_jam_segini: Option<Rupiah>,
+    stok: StockTotals,
 }
 
 fn omset_fields(day: Option<&BranchDay>, user: UserId) -> OmsetFields<'_> {
@@ -80,6 +95,8 @@ fn kasir_dashboard(days: &Days, user: UserId, branch: BranchId) -> KasirDashboar
         branch_name: day.map_or("", |day| &day.branch_name),
         open_day_status: day.is_some_and(|day| day.open_day_status),
         open_time: day.and_then(|day| day.open_time.as_deref()),
+        close_time: day.and_then(|day| day.close_time.as_deref()),
+        tanggal: day.map_or("", |day| &day.tanggal),
         omset: omset_fields(day, user),
     }
 }
@@ -87,6 +104,7 @@ fn kasir_dashboard(days: &Days, user: UserId, branch: BranchId) -> KasirDashboar
 fn dashboard(days: &Days, branches: Branches) -> Dashboard<'_> {
     let covered = || days.values().filter(move |day| branches.contain(day.branch_id));
     let omset: Omset = covered().map(BranchDay::omset).sum();
+    let pace = Pace::of(covered());
     let mut rekap: Vec<_> = covered()
         .flat_map(|day| {
             day.kasirs.iter().map(|kasir| KasirLine {
@@ -112,16 +130,30 @@ fn dashboard(days: &Days, branches: Branches) -> Dashboard<'_> {
         rekap_omset_kasir: rekap,
         transaksi_terbaru: terbaru,
         stok: totals(days, branches),
-        per_cabang: covered()
-            .map(|day| BranchLine {
-                branch_id: day.branch_id,
-                branch_name: &day.branch_name,
-                open_day_status: day.open_day_status,
-                open_time: day.open_time.as_deref(),
-                total_omset: day.omset().total(),
-                jumlah_transaksi: day.omset().jumlah_transaksi,
-            })
-            .collect(),
+        tanggal: pace.tanggal,
+        per_jam: pace.per_jam,
+        jam: pace.jam,
+        kemarin_jam_segini: pace.kemarin,
+        pekan_lalu_jam_segini: pace.pekan_lalu,
+        per_cabang: covered().map(branch_line).collect(),
+    }
+}
+
+fn branch_line(day: &BranchDay) -> BranchLine<'_> {
+    let omset = day.omset();
+    BranchLine {
+        branch_id: day.branch_id,
+        branch_name: &day.branch_name,
+        open_day_status: day.open_day_status,
+        open_time: day.open_time.as_deref(),
+        close_time: day.close_time.as_deref(),
+        total_omset: omset.total(),
+        jumlah_transaksi: omset.jumlah_transaksi,
+        omset_bpjs: omset.omset_bpjs,
+        omset_umum: omset.omset_umum,
+        kemarin_jam_segini: day.yesterday_so_far(),
+        pekan_lalu_jam_segini: day.last_week_so_far(),
+        stok: day.stok,
     }
 }
 
@@ -169,7 +201,7 @@ impl States {
     }
 
     /// Topics without subscribers are forgotten; the next subscriber is told afresh.
-    pub fn keep_only(&mut self, topics: &[Topic]) {
+    pub fn keep_only(&mut self, topics: &HashSet<Topic>) {
         self.said.retain(|topic, _| topics.contains(topic));
     }
 

@@ -11,16 +11,17 @@ use axum::routing::get;
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use super::frames::Frames;
+use super::frames;
 use super::notifications::{self, Kind};
+use super::presence::{StreamSet, Who};
 use super::{orders, stock};
 use crate::App;
-use crate::feed::{self, Cursor, Missed, MissedError, Snapshot, Unusable};
-use crate::hub::{Chunk, HEARTBEAT, Message, Naming, Subscription, Topic, Wanted, jitter};
+use crate::feed::{self, Cursor, Snapshot, Unusable};
+use crate::hub::{Chunk, Entry, HEARTBEAT, Message, Naming, Topic, Wanted, jitter};
 use crate::ids::BranchId;
+use crate::metrics;
 use crate::refusal::Refusal;
 use crate::scope::{Branches, Role, Viewer};
-use crate::stock::alerts;
 use crate::web::{Error, session};
 
 pub fn routes() -> Router<App> {
@@ -30,6 +31,7 @@ pub fn routes() -> Router<App> {
         .route("/realtime/notifications", get(|asked| single(asked, Stream::Notifications)))
         .route("/realtime/stock-updates", get(|asked| single(asked, Stream::StockUpdates)))
         .route("/realtime/orders", get(|asked| single(asked, Stream::Orders)))
+        .route("/realtime/monitoring", get(|asked| single(asked, Stream::Monitoring)))
         .route("/realtime/stream", get(combined))
 }
 
@@ -41,18 +43,26 @@ enum Stream {
     StockUpdates,
     Orders,
     Notifications,
+    Monitoring,
 }
 
 impl Stream {
+    const ALL: [Self; 6] =
+        [Self::Dashboard, Self::OmsetKasir, Self::StockUpdates, Self::Orders, Self::Notifications, Self::Monitoring];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dashboard => "dashboard",
+            Self::OmsetKasir => "omset-kasir",
+            Self::StockUpdates => "stock-updates",
+            Self::Orders => "orders",
+            Self::Notifications => "notifications",
+            Self::Monitoring => "monitoring",
+        }
+    }
+
     fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "dashboard" => Self::Dashboard,
-            "omset-kasir" => Self::OmsetKasir,
-            "stock-updates" => Self::StockUpdates,
-            "orders" => Self::Orders,
-            "notifications" => Self::Notifications,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|stream| stream.name() == name)
     }
 
     /// The topic this stream is for this viewer: here the scope is applied, once for the life of the connection.
@@ -66,6 +76,8 @@ impl Stream {
             (Self::StockUpdates, _, branches) => Topic::Stock(branches),
             (Self::Orders, _, branches) => Topic::Orders(branches),
             (Self::Notifications, role, branches) => Topic::Notifications(branches, role),
+            (Self::Monitoring, Role::Kasir, _) => return Err(Refusal::Forbidden),
+            (Self::Monitoring, _, branches) => Topic::Monitoring(branches),
         })
     }
 }
@@ -78,6 +90,8 @@ struct Asked {
     /// The branch a super admin's page was rendered for (`semua`: all of them). A page must go on with the branch it shows,
     /// whatever has since been chosen in another tab. It narrows; from anyone else it is ignored.
     branch: Option<String>,
+    /// How many tabs the browser shares the stream among; for those who look at the streams.
+    tabs: Option<String>,
 }
 
 impl Asked {
@@ -106,7 +120,7 @@ async fn combined(request: Request) -> Result<Response, Error> {
         let stream = Stream::named(name).ok_or_else(|| {
             Refusal::invalid(
                 "topics",
-                format!("{name:?} bukan nama aliran. Yang ada: dashboard, omset-kasir, stock-updates, orders, notifications."),
+                format!("{name:?} bukan nama aliran. Yang ada: dashboard, omset-kasir, stock-updates, orders, notifications, monitoring."),
             )
         })?;
         streams.push(stream);
@@ -138,7 +152,10 @@ async fn open(request: Request, streams: &[Stream], naming: Naming) -> Result<Re
     let (State(app), signed_in, session, Query(asked), headers) = request;
     let mut viewer = signed_in.clone();
     asked.narrow(&mut viewer);
-    let topics = streams.iter().map(|stream| stream.topic(&viewer)).collect::<Result<Vec<_>, _>>()?;
+    let mut topics = streams.iter().map(|stream| stream.topic(&viewer)).collect::<Result<Vec<_>, _>>()?;
+    if streams.contains(&Stream::Notifications) {
+        topics.push(Topic::Reads(viewer.id));
+    }
     let hub = app.live.hub();
     // before anything is done for it
     has_room(&app, &viewer, 1)?;
@@ -147,12 +164,19 @@ async fn open(request: Request, streams: &[Stream], naming: Naming) -> Result<Re
         None => Start::Fresh,
         Some(id) => judge(&app, id).await,
     };
-    let wanted = Wanted { user: viewer.id, topics: &topics, naming, lifetime: app.config.stream_lifetime() };
-    let mut live = hub.subscribe(wanted).ok_or(Error::Draining { retry_after_seconds: 1 })?;
+    let who = Who {
+        user: viewer.id,
+        role: viewer.role,
+        branches: viewer.branches(),
+        streams: StreamSet::of(streams.iter().map(|stream| stream.name())),
+        tabs: asked.tabs.as_ref().and_then(|tabs| tabs.parse().ok()).unwrap_or(1),
+    };
+    let wanted = Wanted { who, topics: &topics, naming, lifetime: app.config.stream_lifetime() };
+    let (mut live, entry) = hub.subscribe(wanted).ok_or(Error::Draining { retry_after_seconds: 1 })?;
     // and now that it is counted: of many that come at once, all saw the room that was left for one
     has_room(&app, &viewer, 0)?;
     // The feed has not reached the database yet: there is no place to start from.
-    let here: Cursor = live.starts_at().parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
+    let here: Cursor = entry.cursor.parse().map_err(|_| Error::Draining { retry_after_seconds: 2 })?;
     // Between the judgement and the subscription the feed may have restarted: then this is a stream of after it.
     if let Start::Resume(cursor) = &start
         && let Some(Err(reason)) = app.live.history().map(|history| history.accepts(cursor, &here.snapshot))
@@ -161,10 +185,11 @@ async fn open(request: Request, streams: &[Stream], naming: Naming) -> Result<Re
         start = Start::Reset(reason);
     }
     let opening = Opening { app: &app, viewer: &viewer, streams, naming };
-    let backlog = opening.backlog(&mut live, &here.snapshot, start).await?;
     // What changed after we subscribed ends the stream. What changed between reading the viewer and that, nobody would tell us.
-    session::is_still(&app, &session, &signed_in).await?;
-    let (body, ticket) = Frames::new(backlog, live).into_body();
+    let still = session::is_still(&app, &session, &signed_in);
+    let (backlog, ()) = tokio::try_join!(opening.backlog(entry, &here.snapshot, start), still)?;
+    live.begin_with(backlog);
+    let (body, ticket) = frames::into_body(live);
     let mut response = (
         [
             (header::CONTENT_TYPE, "text/event-stream"),
@@ -184,7 +209,7 @@ fn has_room(app: &App, viewer: &Viewer, more: usize) -> Result<(), Error> {
     if own + more > app.config.max_streams_per_user {
         return Err(Error::TooMany { retry_after_seconds: 10 });
     }
-    if open + more > app.config.max_streams {
+    if app.config.max_streams.is_some_and(|most| open + more > most) {
         return Err(Error::Draining { retry_after_seconds: 5 });
     }
     Ok(())
@@ -221,17 +246,22 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     /// Everything to be said before the live frames.
-    async fn backlog(&self, live: &mut Subscription, here: &Snapshot, start: Start) -> Result<Vec<Chunk>, Error> {
+    async fn backlog(&self, entry: Entry, here: &Snapshot, start: Start) -> Result<Vec<Chunk>, Error> {
         let (missed, start) = match start {
-            Start::Resume(cursor) => match self.missed(&cursor.snapshot, here).await {
+            Start::Resume(cursor) => match self.missed(&cursor.snapshot, here).await? {
                 Ok(missed) => (missed, Start::Resume(cursor)),
-                Err(MissedError::Unusable(reason)) => (self.afresh(Kind::Snapshot).await?, Start::Reset(reason)),
-                Err(MissedError::Database(error)) => return Err(error.into()),
+                Err(reason) => (self.afresh(Kind::Snapshot).await?, Start::Reset(reason)),
             },
             Start::Reset(reason) => (self.afresh(Kind::Snapshot).await?, Start::Reset(reason)),
             Start::Fresh => (self.afresh(Kind::News).await?, Start::Fresh),
         };
-        let mut messages = live.take_latest();
+        self.app.live.metrics().stream_opened(match &start {
+            Start::Fresh => metrics::Start::Fresh,
+            Start::Resume(_) if missed.is_empty() => metrics::Start::Current,
+            Start::Resume(_) => metrics::Start::CaughtUp,
+            Start::Reset(reason) => metrics::Start::Reset(reason.name()),
+        });
+        let Entry { cursor, latest: mut messages } = entry;
         messages.extend(missed);
 
         let before = match &start {
@@ -240,16 +270,16 @@ impl Opening<'_> {
         };
         let mut out = vec![Chunk::retry(jitter(RETRY_LEAST, RETRY_MOST))];
         if let Start::Reset(reason) = &start {
-            let json = serde_json::json!({ "reason": reason }).to_string();
+            let json = serde_json::json!({ "reason": reason.name() }).to_string();
             out.push(Chunk::event(Some("reset"), json.as_bytes(), NOT_YET));
         }
         let last = messages.len().saturating_sub(1);
         for (i, Message { event, json }) in messages.iter().enumerate() {
             let event = (self.naming == Naming::Named).then_some(*event);
-            out.push(Chunk::event(event, json, if i == last { live.starts_at() } else { &before }));
+            out.push(Chunk::event(event, json, if i == last { &cursor } else { &before }));
         }
         // The first sign of life, at once; and the cursor, also where there was nothing else to say.
-        out.push(Chunk::event(Some(HEARTBEAT), self.app.live.pulse().as_bytes(), live.starts_at()));
+        out.push(Chunk::event(Some(HEARTBEAT), self.app.live.pulse().as_bytes(), &cursor));
         Ok(out)
     }
 
@@ -257,41 +287,42 @@ impl Opening<'_> {
         self.streams.contains(&stream)
     }
 
-    async fn missed(&self, since: &Snapshot, until: &Snapshot) -> Result<Vec<Message>, MissedError> {
-        let mut messages = Vec::new();
-        let branches = self.viewer.branches();
-        let missed = Missed { since, until };
-        if [Stream::StockUpdates, Stream::Orders, Stream::Notifications].iter().any(|stream| self.wants(*stream)) {
-            let mut connection = self.app.pool.acquire().await?;
-            if self.wants(Stream::StockUpdates) {
-                let changes = missed.products(&mut connection, branches.one()).await?;
-                let changes: Vec<_> = changes.iter().collect();
-                messages.extend(stock::missed(&changes, &self.app.live.days().unwrap_or_default(), branches));
-            }
-            if self.wants(Stream::Orders) {
-                messages.extend(orders::missed(&missed.orders(&mut connection, branches.one()).await?));
-            }
-            if self.wants(Stream::Notifications) {
-                let changes = missed.notifications(&mut connection, branches.one(), self.viewer.role).await?;
-                messages.extend(notifications::missed(&changes, Kind::News));
-            }
+    async fn missed(&self, since: &Snapshot, until: &Snapshot) -> Result<Result<Vec<Message>, Unusable>, Error> {
+        let rings = [Stream::StockUpdates, Stream::Orders, Stream::Notifications];
+        if !rings.iter().any(|stream| self.wants(*stream)) {
+            return Ok(Ok(Vec::new()));
         }
-        Ok(messages)
+        let branches = self.viewer.branches();
+        let missed = self.app.catch_up.missed(since, until, branches).await?;
+        let changes = match missed.between(since, until, branches.one()) {
+            Ok(changes) => changes,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut messages = Vec::new();
+        if self.wants(Stream::StockUpdates) {
+            messages.extend(stock::missed(&changes, &self.app.live.days().unwrap_or_default(), branches));
+        }
+        if self.wants(Stream::Orders) {
+            messages.extend(orders::missed(changes.iter().copied()));
+        }
+        if self.wants(Stream::Notifications) {
+            messages.extend(notifications::missed(changes, self.viewer.role, Kind::News));
+        }
+        Ok(Ok(messages))
     }
 
     /// Without a usable cursor: the products that need attention, and after a reset the newest notifications.
-    async fn afresh(&self, notifications: Kind) -> sqlx::Result<Vec<Message>> {
+    async fn afresh(&self, notifications: Kind) -> Result<Vec<Message>, Error> {
         let mut messages = Vec::new();
         let branches = self.viewer.branches();
         if self.wants(Stream::StockUpdates) {
-            let mut connection = self.app.pool.acquire().await?;
-            let rows = alerts::alerts(&mut connection, branches.one()).await?;
+            let rows = self.app.catch_up.alerts(branches).await?;
             messages.extend(stock::snapshot(rows, &self.app.live.days().unwrap_or_default(), branches));
         }
         if self.wants(Stream::Notifications) && notifications == Kind::Snapshot {
             let mut connection = self.app.pool.acquire().await?;
             let changes = feed::recent_notifications(&mut connection, branches.one(), self.viewer.role, RECENT).await?;
-            messages.extend(notifications::missed(&changes, Kind::Snapshot));
+            messages.extend(notifications::missed(&changes, self.viewer.role, Kind::Snapshot));
         }
         Ok(messages)
     }

@@ -1,7 +1,6 @@
-//! The frames of one connection: the backlog, then what is live. They leave by an ordinary response body; or, where the accept
-//! loop can take the socket out of hyper, by `web/handoff.rs`, which finds them through the [`Ticket`] in the response.
+//! The frames of one connection leave by an ordinary response body; or, where the accept loop can take the socket out of hyper, by
+//! `web/handoff.rs`, which finds them through the [`Ticket`] in the response.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,40 +10,14 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::Frame;
 
-use crate::hub::{Chunk, Subscription};
+use crate::hub::Subscription;
 
-pub struct Frames {
-    backlog: VecDeque<Chunk>,
-    live: Subscription,
-}
+/// The frames of one connection, backlog first.
+pub type Frames = Subscription;
 
-impl Frames {
-    pub(super) fn new(backlog: Vec<Chunk>, live: Subscription) -> Self {
-        Self { backlog: backlog.into(), live }
-    }
-
-    /// `None` when the stream is over.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
-        // the reader may have been slow enough for its rights to change before it had the backlog
-        if !self.backlog.is_empty() && self.live.is_over(cx) {
-            self.backlog.clear();
-        }
-        if let Some(chunk) = self.backlog.pop_front() {
-            return Poll::Ready(Some(chunk));
-        }
-        self.backlog = VecDeque::new();
-        self.live.poll_next(cx)
-    }
-
-    /// See [`Subscription::is_over`].
-    pub fn is_over(&mut self, cx: &Context<'_>) -> bool {
-        self.live.is_over(cx)
-    }
-
-    pub(super) fn into_body(self) -> (Body, Ticket) {
-        let shared = Arc::new(Mutex::new(Some(self)));
-        (Body::new(FramesBody(shared.clone())), Ticket(shared))
-    }
+pub(super) fn into_body(frames: Frames) -> (Body, Ticket) {
+    let shared = Arc::new(Mutex::new(Some(frames)));
+    (Body::new(FramesBody(shared.clone())), Ticket(shared))
 }
 
 /// In a response's extensions: takes the frames out of its body. The body is over then.

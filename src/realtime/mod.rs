@@ -2,6 +2,7 @@
 //! connections that `endpoint.rs` opens.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,16 +14,21 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::feed::{Cursor, Feed, FeedError, History, Table, Tick};
-use crate::hub::{HEARTBEAT, HEARTBEAT_SHARDS, Hub, Lifetimes, Message, Topic};
+use crate::feed::{Cursor, Feed, FeedError, History, Snapshot, Table, Tick};
+use crate::hub::{HEARTBEAT, HEARTBEAT_SHARDS, Hub, Lifetimes, Message, READS, Topic};
 use crate::ids::{BranchId, UserId};
+use crate::metrics::Metrics;
 use crate::omset::{self, Days};
+use crate::scope::Branches;
 
+pub mod catch_up;
 pub mod dashboard;
 pub mod endpoint;
 pub mod frames;
+pub mod monitoring;
 mod notifications;
 mod orders;
+pub mod presence;
 mod stock;
 
 fn now() -> OffsetDateTime {
@@ -50,6 +56,36 @@ struct Shared {
     polls: watch::Sender<u64>,
     /// When the last poll answered, and whether the one after it failed.
     freshness: Mutex<Freshness>,
+    pulse: Mutex<FeedPulse>,
+    monitoring: monitoring::Memory,
+    leaving: AtomicBool,
+}
+
+/// How the feed goes, for those who look after it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FeedPulse {
+    /// When the newest row that was told had been stamped.
+    pub newest_change: Option<OffsetDateTime>,
+    /// Since when the oldest transaction that is still writing has been seen; none if nobody is.
+    held_since: Option<(u64, Instant)>,
+    /// Transactions between the oldest that is in progress and the newest.
+    pub span: u64,
+}
+
+impl FeedPulse {
+    /// How old the snapshot's horizon is: nothing older than this is still to commit.
+    pub fn snapshot_age(&self) -> Duration {
+        self.held_since.map_or(Duration::ZERO, |(_, since)| since.elapsed())
+    }
+
+    fn sees(&mut self, snapshot: &Snapshot) {
+        self.span = snapshot.xmax.saturating_sub(snapshot.xmin);
+        self.held_since = match self.held_since {
+            _ if self.span == 0 => None,
+            Some((xmin, since)) if xmin == snapshot.xmin => Some((xmin, since)),
+            _ => Some((snapshot.xmin, Instant::now())),
+        };
+    }
 }
 
 /// What the feed has last told of the database.
@@ -76,6 +112,9 @@ impl Default for Live {
                 known: Mutex::new(None),
                 polls: watch::Sender::new(0),
                 freshness: Mutex::new(Freshness { as_of: now(), fresh: false }),
+                pulse: Mutex::default(),
+                monitoring: monitoring::Memory::default(),
+                leaving: AtomicBool::new(false),
             }),
         }
     }
@@ -89,6 +128,32 @@ impl Live {
 
     pub fn hub(&self) -> &Arc<Hub> {
         &self.shared.hub
+    }
+
+    /// This process goes away soon: nobody should be sent here.
+    pub fn leave(&self) {
+        self.shared.leaving.store(true, Ordering::Release);
+    }
+
+    pub fn is_leaving(&self) -> bool {
+        self.shared.leaving.load(Ordering::Acquire) || self.shared.hub.is_draining()
+    }
+
+    /// Who is connected.
+    pub fn roll(&self) -> &presence::Roll {
+        self.shared.hub.roll()
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        self.shared.hub.roll().metrics()
+    }
+
+    pub fn feed_pulse(&self) -> FeedPulse {
+        *lock(&self.shared.pulse)
+    }
+
+    pub fn monitoring(&self) -> &monitoring::Memory {
+        &self.shared.monitoring
     }
 
     /// Whether the last poll answered: the screens are as fresh as the database.
@@ -196,6 +261,7 @@ pub async fn pump(live: Live, database: PgConnectOptions, poll_interval: Duratio
                 complained = true;
             }
             live.set_fresh(false);
+            live.metrics().feed_failed();
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -264,8 +330,16 @@ impl<'a> Pump<'a> {
     }
 
     async fn tick(&mut self) -> Result<(), FeedError> {
-        if let Some(tick) = self.feed.poll().await? {
-            self.tell(tick).await?;
+        let began = Instant::now();
+        let polled = self.feed.poll().await?;
+        lock(&self.live.shared.pulse).sees(&self.feed.cursor().snapshot);
+        match polled {
+            Some(tick) => {
+                let rows = tick.changes.len();
+                self.tell(tick).await?;
+                self.live.metrics().told_tick(began.elapsed(), rows);
+            }
+            None => self.live.metrics().idle_tick(began.elapsed()),
         }
         if Instant::now() >= self.reread_at {
             self.reread().await?;
@@ -281,49 +355,86 @@ impl<'a> Pump<'a> {
         let mut touched = BTreeSet::new();
         let mut messages = Vec::new();
         for change in &tick.changes {
-            if change.table != Table::Notifications {
-                touched.extend(change.branch);
+            match change.table {
+                // what a day says of its products are the totals, and those came along
+                Table::Notifications | Table::Frames | Table::Lensas | Table::Aksesoris => {}
+                _ => touched.extend(change.branch),
             }
             if let Table::Users | Table::Sessions = change.table {
                 messages.push((Topic::Rights(UserId(change.id)), Message { event: "rights", json: "{}".into() }));
             }
+            if change.table == Table::Streams {
+                self.live.hub().cut(change.id, change.branch.map_or(Branches::All, Branches::One));
+            }
+            if change.table == Table::NotificationReads {
+                messages.push((Topic::Reads(UserId(change.id)), Message { event: READS, json: "{}".into() }));
+            }
         }
-        let touched: Vec<BranchId> = touched.into_iter().collect();
-        let days = self.days_with(&touched).await?;
+        let days = self.days_with(&touched, &tick.stock_totals).await?;
         messages.extend(stock::tick(&tick.changes, &days));
         messages.extend(orders::tick(&tick.changes));
         messages.extend(notifications::tick(&tick.changes, &days));
-        if !touched.is_empty() {
-            messages.extend(self.state_news(&days));
-        }
+        touched.extend(tick.stock_totals.iter().map(|(branch, _)| *branch));
+        messages.extend(self.state_news(&days, Some(&touched)));
         *lock(&self.live.shared.known) = Some(Known { history: self.feed.history().clone(), days });
         self.live.hub().publish(&tick.cursor.to_string(), messages);
+        // in the order of updated_at; a cut-off is no row that a screen shows
+        if let Some(newest) = tick.changes.iter().rfind(|change| change.table != Table::Streams) {
+            lock(&self.live.shared.pulse).newest_change = Some(newest.updated_at);
+            // the clocks of two machines may differ: then it was told at once
+            let delay = Duration::try_from(now() - newest.updated_at).unwrap_or_default();
+            self.live.metrics().change_told_after(delay);
+        }
         Ok(())
     }
 
-    /// The days, with those of the touched branches read again.
-    async fn days_with(&mut self, touched: &[BranchId]) -> Result<Arc<Days>, FeedError> {
+    /// The days, with those of the touched branches read again, and with these totals.
+    async fn days_with(
+        &mut self,
+        touched: &BTreeSet<BranchId>,
+        totals: &[(BranchId, String)],
+    ) -> Result<Arc<Days>, FeedError> {
         let known = self.live.days().unwrap_or_default();
-        if touched.is_empty() {
+        if touched.is_empty() && totals.is_empty() {
             return Ok(known);
         }
         let mut days = Days::clone(&known);
-        days.retain(|branch, _| !touched.contains(branch));
-        days.extend(omset::sql::days(self.feed.connection(), Some(touched)).await?);
+        for (branch, totals) in totals {
+            if let Some(day) = days.get_mut(branch) {
+                day.stok = serde_json::from_str(totals).expect("as stock_totals in the schema builds it");
+            }
+        }
+        if !touched.is_empty() {
+            days.retain(|branch, _| !touched.contains(branch));
+            let touched: Vec<BranchId> = touched.iter().copied().collect();
+            days.extend(omset::sql::days(self.feed.connection(), Some(&touched)).await?);
+        }
         Ok(Arc::new(days))
     }
 
-    fn state_news(&mut self, days: &Days) -> Vec<(Topic, Message)> {
+    /// What the state topics have to say that they did not say yet: all of them, or those that these branches concern.
+    fn state_news(&mut self, days: &Days, touched: Option<&BTreeSet<BranchId>>) -> Vec<(Topic, Message)> {
+        if touched.is_some_and(BTreeSet::is_empty) {
+            return Vec::new();
+        }
         let topics = self.live.hub().state_topics();
         self.states.keep_only(&topics);
-        topics.into_iter().filter_map(|topic| Some((topic, self.states.news(topic, days)?))).collect()
+        let concerns = |topic: &Topic| match (touched, topic) {
+            (
+                Some(touched),
+                Topic::KasirDashboard(_, branch) | Topic::Omset(_, branch) | Topic::Dashboard(Branches::One(branch)),
+            ) => touched.contains(branch),
+            _ => true,
+        };
+        let topics = topics.into_iter().filter(concerns);
+        topics.filter_map(|topic| Some((topic, self.states.news(topic, days)?))).collect()
     }
 
     /// All figures again, and what they change.
     async fn reread(&mut self) -> Result<(), FeedError> {
         let days = Arc::new(omset::sql::days(self.feed.connection(), None).await?);
         *lock(&self.live.shared.known) = Some(Known { history: self.feed.history().clone(), days: days.clone() });
-        let news = self.state_news(&days);
+        let news = self.state_news(&days, None);
         self.live.hub().say(news);
         let until_midnight = match omset::sql::next_midnight(self.feed.connection()).await? {
             Some((midnight, now)) => Duration::try_from(midnight - now).unwrap_or_default() + Duration::from_millis(10),

@@ -67,9 +67,15 @@ fn message(change: &Change, kind: Kind) -> Option<(Option<Role>, Message)> {
     Some((body.audience, Message { event: "notifications", json: json.into() }))
 }
 
-/// What a client missed, already narrowed to its scope by the SQL.
-pub fn missed(changes: &[Change], kind: Kind) -> Vec<Message> {
-    changes.iter().filter_map(|change| message(change, kind)).map(|(_, message)| message).collect()
+/// Whether this role is told what is meant for `audience`; none means everyone. Super admins see all.
+fn is_for(audience: Option<Role>, role: Role) -> bool {
+    role == Role::SuperAdmin || audience.is_none_or(|audience| audience == role)
+}
+
+/// What somebody of this role missed; the branches are narrowed to theirs already.
+pub fn missed<'a>(changes: impl IntoIterator<Item = &'a Change>, role: Role, kind: Kind) -> Vec<Message> {
+    let all = changes.into_iter().filter_map(|change| message(change, kind));
+    all.filter(|(audience, _)| is_for(*audience, role)).map(|(_, message)| message).collect()
 }
 
 /// What a tick says, to whom: the branch it is for (or every branch), and the roles its audience names. Super admins see all,
@@ -82,7 +88,7 @@ pub fn tick(changes: &[Change], days: &Days) -> Vec<(Topic, Message)> {
             change.branch.map_or_else(|| days.keys().copied().collect(), |branch| vec![branch]);
         for branch in branches {
             for role in [Role::Kasir, Role::Admin, Role::SuperAdmin] {
-                if role == Role::SuperAdmin || audience.is_none_or(|audience| audience == role) {
+                if is_for(audience, role) {
                     out.push((Topic::Notifications(Branches::One(branch), role), message.clone()));
                 }
             }

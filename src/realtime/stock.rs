@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::dashboard::totals;
 use super::{now, rfc3339};
@@ -26,6 +27,9 @@ struct Body {
     new_stock: i32,
     price: Rupiah,
     alert_level: Level,
+    /// The open alert, as `open_alert` in the schema builds it; none unless it is low.
+    #[serde(default)]
+    alert: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +45,8 @@ struct Update<'a> {
     price: Rupiah,
     updated_at: String,
     alert_level: Level,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alert: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     deleted: bool,
 }
@@ -53,7 +59,7 @@ struct StockUpdates<'a> {
     total_updates: usize,
     low_stock_alerts: usize,
     medium_stock_alerts: usize,
-    updates: &'a [Update<'a>],
+    updates: &'a [&'a Update<'a>],
     summary: Summary,
     totals: StockTotals,
 }
@@ -108,15 +114,16 @@ fn update<'a>(change: &Change, days: &'a Days) -> Option<Update<'a>> {
         price: body.price,
         updated_at: rfc3339(change.updated_at),
         alert_level: body.alert_level,
+        alert: body.alert,
         deleted: change.op == Op::Gone,
     })
 }
 
-fn messages(updates: &[Update], totals: StockTotals, snapshot: bool) -> Vec<Message> {
+fn messages(updates: &[&Update], totals: StockTotals, snapshot: bool) -> Vec<Message> {
     let timestamp = rfc3339(now());
     let count =
-        |updates: &[Update], wanted: fn(&Update) -> bool| updates.iter().filter(|update| wanted(update)).count();
-    let parts: Vec<&[Update]> =
+        |updates: &[&Update], wanted: fn(&Update) -> bool| updates.iter().filter(|update| wanted(update)).count();
+    let parts: Vec<&[&Update]> =
         if updates.is_empty() { vec![updates] } else { updates.chunks(PRODUCTS_A_MESSAGE).collect() };
     parts
         .into_iter()
@@ -141,25 +148,28 @@ fn messages(updates: &[Update], totals: StockTotals, snapshot: bool) -> Vec<Mess
 
 /// What a tick says to each branch, and to those who see them all.
 pub fn tick(changes: &[Change], days: &Days) -> Vec<(Topic, Message)> {
-    let mut by_branch: BTreeMap<BranchId, Vec<&Change>> = BTreeMap::new();
-    for change in changes.iter().filter(|change| product_type(change.table).is_some()) {
-        if let Some(branch) = change.branch {
-            by_branch.entry(branch).or_default().push(change);
-        }
+    let updates: Vec<Update> = changes.iter().filter_map(|change| update(change, days)).collect();
+    let mut scopes: BTreeMap<BranchId, Vec<&Update>> = BTreeMap::new();
+    for update in &updates {
+        scopes.entry(update.branch_id).or_default().push(update);
     }
-    let mut out = Vec::new();
-    let scopes = by_branch.iter().map(|(branch, changes)| (Branches::One(*branch), changes.clone()));
-    let everywhere: Vec<&Change> = changes.iter().collect();
-    for (branches, changes) in scopes.chain((!by_branch.is_empty()).then_some((Branches::All, everywhere))) {
-        out.extend(missed(&changes, days, branches).into_iter().map(|message| (Topic::Stock(branches), message)));
-    }
-    out
+    let scopes = scopes.into_iter().map(|(branch, updates)| (Branches::One(branch), updates));
+    let everywhere = (!updates.is_empty()).then(|| (Branches::All, updates.iter().collect()));
+    let said = |(branches, updates): (Branches, Vec<&Update>)| {
+        let messages = messages(&updates, totals(days, branches), false);
+        messages.into_iter().map(move |message| (Topic::Stock(branches), message))
+    };
+    scopes.chain(everywhere).flat_map(said).collect()
 }
 
 /// The changes in a scope as messages; none if nothing changed.
 pub fn missed(changes: &[&Change], days: &Days, branches: Branches) -> Vec<Message> {
     let updates: Vec<_> = changes.iter().filter_map(|change| update(change, days)).collect();
-    if updates.is_empty() { Vec::new() } else { messages(&updates, totals(days, branches), false) }
+    if updates.is_empty() {
+        Vec::new()
+    } else {
+        messages(&updates.iter().collect::<Vec<_>>(), totals(days, branches), false)
+    }
 }
 
 /// The products that are low or medium now: where a client without a cursor starts from. Said also when there are none.
@@ -178,8 +188,9 @@ pub fn snapshot(rows: Vec<AlertRow>, days: &Days, branches: Branches) -> Vec<Mes
             price: row.price,
             updated_at: rfc3339(row.updated_at),
             alert_level: row.alert_level,
+            alert: row.alert.map(|sqlx::types::Json(alert)| alert),
             deleted: false,
         })
         .collect();
-    messages(&updates, totals(days, branches), true)
+    messages(&updates.iter().collect::<Vec<_>>(), totals(days, branches), true)
 }

@@ -37,6 +37,15 @@ pub struct NewSale {
     pub items: Vec<Item>,
     /// None: everything is owed.
     pub payment: Option<Payment>,
+    /// What the patient was told: another price by now is refused. None: whatever it costs (other programs).
+    pub agreed: Option<Agreed>,
+}
+
+/// The figures of the quote that was on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+pub struct Agreed {
+    pub total: Rupiah,
+    pub omset_umum: Rupiah,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +114,49 @@ pub enum TransactionStatus {
     #[serde(rename = "Naik Kelas")]
     #[sqlx(rename = "Naik Kelas")]
     NaikKelas,
+}
+
+impl fmt::Display for TransactionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Normal => "Normal",
+            Self::NaikKelas => "Naik Kelas",
+        })
+    }
+}
+
+/// A sale is taken back: goods to the shelf, money to the patient.
+#[derive(Debug, Clone)]
+pub struct Cancellation {
+    pub alasan: String,
+    /// How the money goes back.
+    pub metode: Metode,
+    /// What the page said was paid: what came in since then would go back unseen.
+    pub bayar: Rupiah,
+}
+
+/// How a sale stands, as lists filter by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text")]
+pub enum Standing {
+    Lunas,
+    #[sqlx(rename = "Belum Lunas")]
+    BelumLunas,
+    Dibatalkan,
+}
+
+impl Standing {
+    pub const ALL: [Self; 3] = [Self::Lunas, Self::BelumLunas, Self::Dibatalkan];
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lunas => "Lunas",
+            Self::BelumLunas => "Belum Lunas",
+            Self::Dibatalkan => "Dibatalkan",
+        })
+    }
 }
 
 /// A product as it is priced, with what the shelf holds.
@@ -247,6 +299,29 @@ impl Quote {
     }
 }
 
+impl Quote {
+    /// Refuses a price that is not the one agreed upon: the patient has heard another, and the kasir has counted the change.
+    pub fn as_agreed(&self, agreed: Option<Agreed>) -> Outcome<()> {
+        match agreed {
+            Some(told) if told.total != self.total => Err(Refusal::conflict(
+                "price_changed",
+                format!(
+                    "Harga baru saja berubah: totalnya sekarang {}, tadi {}. Beri tahu pasien, lalu simpan lagi.",
+                    self.total, told.total
+                ),
+            )),
+            Some(told) if told.omset_umum != self.omset_umum => Err(Refusal::conflict(
+                "price_changed",
+                format!(
+                    "Bagian BPJS baru saja berubah: pasien sekarang membayar {}, tadi {}. Beri tahu pasien, lalu simpan lagi.",
+                    self.omset_umum, told.omset_umum
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What is written down of a payment when `due` is asked for; nothing when nothing is paid.
 pub fn settle(payment: Option<Payment>, due: Rupiah) -> Outcome<Option<Payment>> {
     let Some(payment) = payment.filter(|payment| payment.jumlah != Rupiah::ZERO) else { return Ok(None) };
@@ -329,6 +404,22 @@ mod tests {
         }
         frame.is_custom_order = true;
         quote(&items, &[frame], None).unwrap().in_stock().unwrap();
+    }
+
+    #[test]
+    fn what_was_agreed_is_what_is_charged() {
+        let now = one(product(ProductType::Frame, 1, 685_000, Some(ServiceType::Umum)), CLASS_II);
+        let agreed = |total, umum| now.as_agreed(Some(Agreed { total: Rupiah(total), omset_umum: Rupiah(umum) }));
+        now.as_agreed(None).unwrap();
+        agreed(685_000, 465_000).unwrap();
+        for (total, umum, says) in [(650_000, 430_000, "Rp\u{a0}685.000"), (685_000, 485_000, "Rp\u{a0}465.000")] {
+            match agreed(total, umum) {
+                Err(Refusal::Conflict { code: "price_changed", message, .. }) => {
+                    assert!(message.contains(says), "{message}")
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
@@ -13,28 +13,31 @@ use time::macros::format_description;
 use uuid::Uuid;
 
 use super::sql::{self, Filter, Head, Paid, Pick, Row, Sale, SoldLine};
-use super::{Item, Metode, NewSale, Payment, PaymentStatus, Quote, TransactionStatus};
+use super::{Agreed, Cancellation, Item, Metode, NewSale, Payment, Quote, Standing, TransactionStatus};
 use crate::App;
 use crate::branches::{self, working_for};
-use crate::ids::{PatientId, SaleId};
+use crate::csv;
+use crate::ids::{PatientId, SaleId, UserId};
 use crate::money::Rupiah;
 use crate::orders::{self, WorkStatus};
-use crate::patients::{self, Resep, dioptres};
+use crate::patients::dioptres;
 use crate::refusal::Refusal;
 use crate::scope::Viewer;
 use crate::stock::ProductType;
 use crate::web::Error;
-use crate::web::page::{Asked, Nav, Page, Shell, Theme};
+use crate::web::page::{self, Asked, Nav, Page, Shell, Theme};
 
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/penjualan", get(list).post(sell))
         .route("/penjualan/create", get(till))
         .route("/penjualan/hitung", post(quote))
+        .route("/penjualan/ekspor", get(export))
         .route("/penjualan/{id}", get(detail))
         .route("/penjualan/{id}/struk", get(receipt))
         .route("/penjualan/{id}/status", post(advance))
         .route("/penjualan/{id}/bayar", post(pay))
+        .route("/penjualan/{id}/batal", post(cancel))
         .route("/api/products", get(search_products))
 }
 
@@ -47,11 +50,11 @@ struct Till {
     is_open: bool,
 }
 
-async fn till(State(app): State<App>, viewer: Viewer) -> Result<Page<Till>, Error> {
+async fn till(State(app): State<App>, viewer: Viewer) -> Result<Response, Error> {
     working_for(&viewer)?;
     let shell = Shell::load(&app, &viewer, Nav::Sell, "Penjualan baru").await?;
     let is_open = shell.today.as_ref().is_some_and(|today| today.is_open);
-    Ok(Page(Till { shell, is_open }))
+    Ok((page::MAY_USE_CAMERA, Page(Till { shell, is_open })).into_response())
 }
 
 #[derive(Deserialize)]
@@ -108,6 +111,8 @@ struct SaleForm {
     jumlah: Rupiah,
     #[serde(default)]
     diterima: Rupiah,
+    /// The quote that the patient agreed to; another price by now is refused.
+    disepakati: Option<Agreed>,
 }
 
 #[derive(Serialize)]
@@ -126,7 +131,8 @@ async fn sell(State(app): State<App>, viewer: Viewer, Json(form): Json<SaleForm>
         None if form.jumlah == Rupiah::ZERO => None,
         None => return Err(Refusal::invalid("metode", "Pilih cara bayar.").into()),
     };
-    let sale = NewSale { client_ref: form.client_ref, branch, pasien_id, items: form.items, payment };
+    let agreed = form.disepakati;
+    let sale = NewSale { client_ref: form.client_ref, branch, pasien_id, items: form.items, payment, agreed };
     let sold = sql::sell(&app.pool, &viewer, sale).await?;
     let status = if sold.repeated { StatusCode::OK } else { StatusCode::CREATED };
     let redirect = format!("/penjualan/{}", sold.id);
@@ -141,6 +147,7 @@ async fn sell(State(app): State<App>, viewer: Viewer, Json(form): Json<SaleForm>
 struct ListPage {
     shell: Shell,
     wanted: Wanted,
+    sellers: Vec<(UserId, String)>,
     rows: Vec<Row>,
     next: Option<SaleId>,
 }
@@ -152,34 +159,152 @@ struct Wanted {
     cari: String,
     status: String,
     pengerjaan: String,
+    /// One day: the first and the last at once.
     tanggal: String,
+    dari: String,
+    sampai: String,
+    kasir: String,
     sebelum: String,
 }
 
 const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
+fn date(text: &str) -> Option<Date> {
+    Date::parse(text, DATE).ok()
+}
+
 impl Wanted {
+    fn tidy(mut self) -> Self {
+        if date(&self.tanggal).is_some() {
+            self.dari.clone_from(&self.tanggal);
+            self.sampai = std::mem::take(&mut self.tanggal);
+        }
+        // whoever names the days the wrong way round means the days between them
+        if date(&self.sampai).is_some_and(|last| date(&self.dari).is_some_and(|first| first > last)) {
+            std::mem::swap(&mut self.dari, &mut self.sampai);
+        }
+        self
+    }
+
     fn filter(&self) -> Filter {
         Filter {
             cari: self.cari.clone(),
-            status: [PaymentStatus::Lunas, PaymentStatus::BelumLunas]
-                .into_iter()
-                .find(|s| s.to_string() == self.status),
+            status: Standing::ALL.into_iter().find(|one| one.to_string() == self.status),
             pengerjaan: WorkStatus::ALL.into_iter().find(|s| s.to_string() == self.pengerjaan),
-            tanggal: Date::parse(&self.tanggal, DATE).ok(),
+            dari: date(&self.dari),
+            sampai: date(&self.sampai),
+            kasir: self.kasir.parse().ok(),
             before: self.sebelum.parse().ok(),
         }
     }
 
     fn is_filtered(&self) -> bool {
-        [&self.cari, &self.status, &self.pengerjaan, &self.tanggal].into_iter().any(|text| !text.trim().is_empty())
+        self.query_parts().next().is_some()
+    }
+
+    fn is_kasir(&self, id: &UserId) -> bool {
+        self.kasir.parse() == Ok(*id)
+    }
+
+    fn query_parts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("cari", &self.cari),
+            ("status", &self.status),
+            ("pengerjaan", &self.pengerjaan),
+            ("dari", &self.dari),
+            ("sampai", &self.sampai),
+            ("kasir", &self.kasir),
+        ]
+        .into_iter()
+        .map(|(name, text)| (name, text.trim()))
+        .filter(|(_, text)| !text.is_empty())
+    }
+
+    /// `path` with this filter in its query.
+    fn link(&self, path: &str) -> String {
+        let query: Vec<String> =
+            self.query_parts().map(|(name, text)| format!("{name}={}", page::url_part(text))).collect();
+        format!("{path}?{}", query.join("&"))
+    }
+
+    fn link_to_older(&self, than: &SaleId) -> String {
+        let link = self.link("/penjualan");
+        let and = if link.ends_with('?') { "" } else { "&" };
+        format!("{link}{and}sebelum={than}")
     }
 }
 
 async fn list(State(app): State<App>, viewer: Viewer, Query(wanted): Query<Wanted>) -> Result<Page<ListPage>, Error> {
     let shell = Shell::load(&app, &viewer, Nav::Sales, "Penjualan").await?;
+    let wanted = wanted.tidy();
     let (rows, next) = sql::list(&app.pool, &viewer, &wanted.filter()).await?;
-    Ok(Page(ListPage { shell, wanted, rows, next }))
+    let sellers = sql::sellers(&app.pool, &viewer).await?;
+    Ok(Page(ListPage { shell, wanted, sellers, rows, next }))
+}
+
+/// What the list shows, as a sheet: the newest [`sql::EXPORT`]. The takings of colleagues are not a kasir's to carry away: of
+/// theirs it has their own sales.
+async fn export(State(app): State<App>, viewer: Viewer, Query(wanted): Query<Wanted>) -> Result<Response, Error> {
+    let wanted = wanted.tidy();
+    let filter = wanted.filter();
+    let filter = Filter { before: None, kasir: viewer.omset_of().or(filter.kasir), ..filter };
+    let rows = sql::find(&app.pool, &viewer, &filter, sql::EXPORT).await?;
+    let mut sheet = csv::BOM.to_owned();
+    csv::line(
+        &mut sheet,
+        [
+            "Nomor",
+            "Tanggal",
+            "Jam",
+            "Cabang",
+            "Kasir",
+            "Pasien",
+            "Layanan",
+            "Transaksi",
+            "Total",
+            "BPJS membayar",
+            "Pasien membayar",
+            "Dibayar",
+            "Kurang",
+            "Pembayaran",
+            "Pengerjaan",
+            "Alasan batal",
+        ],
+    );
+    for row in rows {
+        let money =
+            [row.total, row.omset_bpjs, row.omset_umum, row.bayar, row.kekurangan].map(|amount| amount.0.to_string());
+        let [total, bpjs, umum, bayar, kurang] = money;
+        csv::line(
+            &mut sheet,
+            [
+                row.kode_penjualan,
+                row.tanggal,
+                row.jam,
+                row.cabang,
+                row.kasir,
+                row.nama_pasien,
+                row.service_type.to_string(),
+                row.transaction_status.to_string(),
+                total,
+                bpjs,
+                umum,
+                bayar,
+                kurang,
+                row.standing.to_string(),
+                row.status_pengerjaan.to_string(),
+                row.alasan_batal.unwrap_or_default(),
+            ],
+        );
+    }
+    let name = ["penjualan", wanted.dari.as_str(), wanted.sampai.as_str()];
+    let name: Vec<_> = name.into_iter().filter(|part| *part == "penjualan" || date(part).is_some()).collect();
+    let disposition = format!("attachment; filename=\"{}.csv\"", name.join("-"));
+    Ok((
+        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, disposition)],
+        sheet,
+    )
+        .into_response())
 }
 
 // ---- one sale ----
@@ -191,38 +316,91 @@ struct DetailPage {
     sale: Head,
     lines: Vec<SoldLine>,
     payments: Vec<Paid>,
-    resep: Resep,
 }
 
 async fn detail(State(app): State<App>, viewer: Viewer, Path(id): Path<SaleId>) -> Result<Page<DetailPage>, Error> {
     let mut shell = Shell::load(&app, &viewer, Nav::Sales, "Penjualan").await?;
-    let (Sale { head: sale, lines, payments }, resep) = with_resep(&app, &viewer, id).await?;
+    let Sale { head: sale, lines, payments } = sql::get(&app.pool, &viewer, id).await?;
     shell.title.clone_from(&sale.kode_penjualan);
-    Ok(Page(DetailPage { shell, sale, lines, payments, resep }))
-}
-
-async fn with_resep(app: &App, viewer: &Viewer, id: SaleId) -> Result<(Sale, Resep), Error> {
-    let sale = sql::get(&app.pool, viewer, id).await?;
-    let resep = patients::sql::find(&app.pool, sale.head.branch_id, sale.head.pasien_id).await?.resep;
-    Ok((sale, resep))
+    Ok(Page(DetailPage { shell, sale, lines, payments }))
 }
 
 #[derive(Template)]
 #[template(path = "sales/receipt.html")]
 struct Receipt {
     theme: Theme,
+    paper: Paper,
+    can_sell: bool,
     sale: Head,
     lines: Vec<SoldLine>,
     payments: Vec<Paid>,
-    resep: Resep,
 }
 
-async fn receipt(State(app): State<App>, viewer: Viewer, Path(id): Path<SaleId>) -> Result<Page<Receipt>, Error> {
-    let (Sale { head: sale, lines, payments }, resep) = with_resep(&app, &viewer, id).await?;
-    Ok(Page(Receipt { theme: Theme::current(), sale, lines, payments, resep }))
+/// What it is printed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Paper {
+    /// A roll 80 mm wide.
+    Roll,
+    A5,
+}
+
+impl Paper {
+    /// As in `?kertas=`, in the cookie and in the style sheet (`data-paper`).
+    fn name(self) -> &'static str {
+        match self {
+            Self::Roll => "80mm",
+            Self::A5 => "a5",
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Roll => "80 mm",
+            Self::A5 => "A5",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Roll, Self::A5].into_iter().find(|paper| paper.name() == name)
+    }
+}
+
+#[derive(Deserialize)]
+struct WantedPaper {
+    #[serde(default)]
+    kertas: String,
+}
+
+/// The paper of the printer beside this screen: once chosen, it stays.
+const PAPER_COOKIE: &str = "kertas";
+
+async fn receipt(
+    State(app): State<App>,
+    viewer: Viewer,
+    headers: HeaderMap,
+    Path(id): Path<SaleId>,
+    Query(wanted): Query<WantedPaper>,
+) -> Result<Response, Error> {
+    let Sale { head: sale, lines, payments } = sql::get(&app.pool, &viewer, id).await?;
+    let chosen = Paper::named(&wanted.kertas);
+    let paper = chosen.or_else(|| page::cookie(&headers, PAPER_COOKIE).and_then(Paper::named)).unwrap_or(Paper::Roll);
+    let page =
+        Page(Receipt { theme: Theme::current(), paper, can_sell: working_for(&viewer).is_ok(), sale, lines, payments });
+    Ok(match chosen {
+        Some(paper) => {
+            let cookie =
+                format!("{PAPER_COOKIE}={}; Path=/penjualan; Max-Age=31536000; SameSite=Lax; HttpOnly", paper.name());
+            ([(header::SET_COOKIE, cookie)], page).into_response()
+        }
+        None => page.into_response(),
+    })
 }
 
 impl Head {
+    fn is_cancelled(&self) -> bool {
+        self.dibatalkan.is_some()
+    }
+
     fn owes(&self) -> bool {
         self.kekurangan > Rupiah::ZERO
     }
@@ -251,13 +429,29 @@ impl Paid {
     fn change(&self) -> Rupiah {
         self.diterima - self.jumlah
     }
+
+    /// Money that went back to the patient.
+    fn is_back(&self) -> bool {
+        self.jumlah < Rupiah::ZERO
+    }
 }
 
 impl Receipt {
+    /// Millimetres of the roll: the shortest page of `struk.css` that holds it. The parts were measured, each rounded up.
+    fn length(&self) -> u16 {
+        let optional = |is_there: bool, length: usize| if is_there { length } else { 0 };
+        let resep = optional(!self.sale.resep.is_empty(), 24) + optional(self.sale.resep.pd.is_some(), 5);
+        let void = optional(self.sale.is_cancelled(), 20);
+        // a long name takes a second line
+        let lines: usize = self.lines.iter().map(|line| 12 + 5 * (line.nama.chars().count() / 34)).sum();
+        let needed = 104 + lines + 11 * self.payments.len() + resep + void;
+        [120, 150, 180, 220].into_iter().find(|length| usize::from(*length) >= needed).unwrap_or(297)
+    }
+
     /// The rows of the prescription: eye, sphere, cylinder, axis, addition.
     fn eyes(&self) -> [[String; 5]; 2] {
         let cell = |hundredths: Option<i32>| hundredths.map_or_else(|| "–".to_owned(), dioptres);
-        [("OD", self.resep.od), ("OS", self.resep.os)].map(|(name, eye)| {
+        [("OD", self.sale.resep.od), ("OS", self.sale.resep.os)].map(|(name, eye)| {
             let axis = eye.axis.map_or_else(|| "–".to_owned(), |axis| axis.to_string());
             [name.to_owned(), cell(eye.sph), cell(eye.cyl), axis, cell(eye.add)]
         })
@@ -277,16 +471,26 @@ async fn advance(
     Path(id): Path<SaleId>,
     Form(step): Form<Step>,
 ) -> Result<Response, Error> {
-    let from_board = asked.back.as_deref().is_some_and(|back| back.starts_with("/pesanan"));
-    match orders::sql::advance(&app.pool, &viewer, id, step.from, step.to).await {
-        Ok(()) if from_board => Ok(asked.go(&format!("/pesanan#pesanan-{id}"))),
-        Ok(()) => Ok(asked.go(&format!("/penjualan/{id}"))),
+    let board = asked.back.as_deref().filter(|back| back.starts_with("/pesanan"));
+    match (orders::sql::advance(&app.pool, &viewer, id, step.from, step.to).await, board) {
+        (Ok(()), Some(board)) => Ok(asked.go(&board_again(board, id, None))),
+        (Ok(()), None) => Ok(asked.go(&format!("/penjualan/{id}"))),
         // the board says it at the card, where the hand was
-        Err(Refusal::Conflict { code, .. }) if asked.page && from_board => {
-            Ok(Redirect::to(&format!("/pesanan?ditolak={id}&sebab={code}#pesanan-{id}")).into_response())
+        (Err(Refusal::Conflict { code, .. }), Some(board)) if asked.page => {
+            Ok(Redirect::to(&board_again(board, id, Some(code))).into_response())
         }
-        Err(refusal) => Err(refusal.into()),
+        (Err(refusal), _) => Err(refusal.into()),
     }
+}
+
+/// The board as it was looked at, its filter and search included, and why the last press did nothing; an earlier refusal is over.
+fn board_again(board: &str, id: SaleId, code: Option<&str>) -> String {
+    let query = board.split_once('?').map_or("", |(_, query)| query);
+    let stays = |part: &&str| !part.is_empty() && !part.starts_with("ditolak=") && !part.starts_with("sebab=");
+    let mut parts: Vec<String> = query.split('&').filter(stays).map(str::to_owned).collect();
+    parts.extend(code.map(|code| format!("ditolak={id}&sebab={code}")));
+    let mark = if parts.is_empty() { "" } else { "?" };
+    format!("/pesanan{mark}{}#pesanan-{id}", parts.join("&"))
 }
 
 #[derive(Deserialize)]
@@ -314,5 +518,31 @@ async fn pay(
     let diterima = if form.diterima.trim().is_empty() { jumlah } else { typed("diterima", &form.diterima)? };
     let payment = Payment { metode: form.metode, jumlah, diterima };
     sql::pay(&app.pool, &viewer, id, form.kekurangan, payment).await?;
+    Ok(asked.go(&format!("/penjualan/{id}")))
+}
+
+#[derive(Deserialize)]
+struct CancellationForm {
+    /// What the page said was paid.
+    bayar: Rupiah,
+    #[serde(default)]
+    alasan: String,
+    #[serde(default = "cash")]
+    metode: Metode,
+}
+
+fn cash() -> Metode {
+    Metode::Tunai
+}
+
+async fn cancel(
+    State(app): State<App>,
+    viewer: Viewer,
+    asked: Asked,
+    Path(id): Path<SaleId>,
+    Form(form): Form<CancellationForm>,
+) -> Result<Response, Error> {
+    let cancellation = Cancellation { alasan: form.alasan, metode: form.metode, bayar: form.bayar };
+    sql::cancel(&app.pool, &viewer, id, &cancellation).await?;
     Ok(asked.go(&format!("/penjualan/{id}")))
 }

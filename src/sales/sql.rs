@@ -1,18 +1,20 @@
-//! The SQL of sales. [`sell`] and [`pay`] are the only ways money comes in.
+//! The SQL of sales. [`sell`] and [`pay`] are the only ways money comes in, [`cancel`] the only one by which it goes back.
 
 use sqlx::{PgConnection, PgPool};
 use time::Date;
 
 use super::{
-    Coverage, Item, Metode, NewSale, Payment, PaymentStatus, Product, Quote, Sold, TransactionStatus, merge, settle,
+    Cancellation, Coverage, Item, Metode, NewSale, Payment, PaymentStatus, Product, Quote, Sold, Standing,
+    TransactionStatus, merge, settle,
 };
+use crate::audit;
 use crate::ids::{BranchId, PatientId, ProductId, SaleId, UserId};
 use crate::money::Rupiah;
-use crate::orders::WorkStatus;
-use crate::patients::ServiceType;
+use crate::orders::{self, WorkStatus};
 use crate::patients::sql::containing;
+use crate::patients::{Resep, ServiceType};
 use crate::refusal::{Outcome, Refusal};
-use crate::scope::Viewer;
+use crate::scope::{Role, Viewer};
 use crate::stock::{Level, ProductRef, ProductType};
 
 /// A transaction that lost a deadlock or a race for a unique value succeeds when it is tried again; more often than this it
@@ -22,7 +24,7 @@ const ATTEMPTS: u32 = 3;
 /// Sells a cart in one transaction, or writes nothing.
 ///
 /// # Errors
-/// `Conflict` with code `stock` (fields name the products), `day_closed`, `rate`; `Invalid` for a cart or payment that cannot
+/// `Conflict` with code `stock` (fields name the products), `price_changed`, `day_closed`, `rate`, `client_ref` (another sale has it); `Invalid` for a cart or payment that cannot
 /// be; `NotFound` for a branch that is not the viewer's.
 pub async fn sell(pool: &PgPool, viewer: &Viewer, sale: NewSale) -> Outcome<Sold> {
     if !viewer.may_see(sale.branch) {
@@ -47,17 +49,19 @@ fn passes_when_repeated(error: &sqlx::Error) -> bool {
 
 async fn try_to_sell(pool: &PgPool, viewer: &Viewer, sale: &NewSale, items: &[Item]) -> Outcome<Sold> {
     let mut tx = pool.begin().await?;
-    if let Some(sold) = sold_before(&mut tx, viewer, sale).await? {
+    audit::sql::sign(&mut tx, viewer.id).await?;
+    if let Some(sold) = sold_before(&mut tx, viewer, sale, items).await? {
         return Ok(sold);
     }
     let day = open_day(&mut tx, sale.branch).await?;
     lock_products(&mut tx, sale.branch, items).await?;
     let quote = quote(&mut tx, sale.branch, Some(sale.pasien_id), items).await?;
     quote.in_stock()?;
+    quote.as_agreed(sale.agreed)?;
     let payment = settle(sale.payment, quote.omset_umum)?;
 
     let kode_penjualan = next_number(&mut tx, sale.branch, day).await?;
-    take_from_shelf(&mut tx, viewer.id, &kode_penjualan, &quote).await?;
+    take_from_shelf(&mut tx, &kode_penjualan, &quote).await?;
     let id = write_sale(&mut tx, viewer.id, sale, &kode_penjualan, &quote, payment).await?;
     write_lines(&mut tx, id, &quote).await?;
     if let Some(payment) = payment {
@@ -69,21 +73,43 @@ async fn try_to_sell(pool: &PgPool, viewer: &Viewer, sale: &NewSale, items: &[It
 
 /// The lock makes the second of two equal requests wait until the first has sold, so that it finds that sale and does not
 /// read of an empty shelf that it emptied itself. Other programs do not take it; the unique constraint holds them.
-async fn sold_before(db: &mut PgConnection, viewer: &Viewer, sale: &NewSale) -> Outcome<Option<Sold>> {
+///
+/// Only the same cart for the same patient is a repeat. Another one that comes under the same reference would otherwise be
+/// answered with the old sale, and never be written.
+async fn sold_before(db: &mut PgConnection, viewer: &Viewer, sale: &NewSale, items: &[Item]) -> Outcome<Option<Sold>> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0))")
         .bind(sale.client_ref)
         .execute(&mut *db)
         .await?;
-    let found = sqlx::query_as::<_, (SaleId, String, BranchId, UserId)>(
-        "SELECT id, kode_penjualan, branch_id, user_id FROM penjualans WHERE client_ref = $1",
+    let found = sqlx::query_as::<_, (SaleId, String, BranchId, UserId, bool)>(
+        "SELECT id, kode_penjualan, branch_id, user_id,
+                pasien_id = $2
+                AND NOT EXISTS (
+                    SELECT FROM unnest($3::text[], $4::bigint[], $5::int[]) AS asked (product_type, product_id, quantity)
+                                FULL JOIN (SELECT product_type, product_id, sum(quantity) AS quantity FROM penjualan_details
+                                           WHERE penjualan_id = p.id GROUP BY 1, 2) AS sold USING (product_type, product_id)
+                    WHERE asked.quantity IS DISTINCT FROM sold.quantity)
+         FROM penjualans p WHERE client_ref = $1",
     )
     .bind(sale.client_ref)
+    .bind(sale.pasien_id)
+    .bind(items.iter().map(|item| item.product.product_type.to_string()).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.product.product_id).collect::<Vec<_>>())
+    .bind(items.iter().map(|item| item.quantity).collect::<Vec<_>>())
     .fetch_optional(&mut *db)
     .await?;
     match found {
         None => Ok(None),
-        Some((id, kode_penjualan, branch, user)) if (branch, user) == (sale.branch, viewer.id) => {
-            Ok(Some(Sold { id, kode_penjualan, repeated: true }))
+        Some((id, kode_penjualan, branch, user, is_same)) if (branch, user) == (sale.branch, viewer.id) => {
+            if is_same {
+                return Ok(Some(Sold { id, kode_penjualan, repeated: true }));
+            }
+            Err(Refusal::conflict(
+                "client_ref",
+                format!(
+                    "Sudah tersimpan sebagai {kode_penjualan}, dengan isi lain. Periksa penjualan itu dulu; simpan lagi hanya kalau keranjang ini penjualan lain."
+                ),
+            ))
         }
         Some(_) => Err(Refusal::conflict("client_ref", "Penjualan ini sudah dipakai orang lain. Muat ulang halaman.")),
     }
@@ -195,16 +221,12 @@ async fn next_number(db: &mut PgConnection, branch: BranchId, day: Day) -> Outco
     Ok(format!("{kode}-{:02}{:02}{:02}-{number:03}", date.year() % 100, u8::from(date.month()), date.day()))
 }
 
-/// The stock's own trigger writes the ledger; it learns why, for which sale and by whom from the transaction's settings.
-async fn take_from_shelf(db: &mut PgConnection, user: UserId, kode_penjualan: &str, quote: &Quote) -> Outcome<()> {
-    sqlx::query(
-        "SELECT set_config('melati.reason', 'penjualan', true), set_config('melati.catatan', $1, true),
-                set_config('melati.user_id', $2::bigint::text, true)",
-    )
-    .bind(kode_penjualan)
-    .bind(user)
-    .execute(&mut *db)
-    .await?;
+/// The stock's own trigger writes the ledger; it learns why, for which sale and by whom (who signed) from the transaction's settings.
+async fn take_from_shelf(db: &mut PgConnection, kode_penjualan: &str, quote: &Quote) -> Outcome<()> {
+    sqlx::query("SELECT set_config('melati.reason', 'penjualan', true), set_config('melati.catatan', $1, true)")
+        .bind(kode_penjualan)
+        .execute(&mut *db)
+        .await?;
     for (product_type, take) in [
         (
             ProductType::Frame,
@@ -311,8 +333,10 @@ async fn write_payment(db: &mut PgConnection, sale: SaleId, user: UserId, paymen
 /// `Conflict` when the debt is no longer `owed`, or is less than what is paid.
 pub async fn pay(pool: &PgPool, viewer: &Viewer, sale: SaleId, owed: Rupiah, payment: Payment) -> Outcome<()> {
     let mut tx = pool.begin().await?;
-    let kekurangan = sqlx::query_scalar::<_, Rupiah>(
-        "SELECT kekurangan FROM penjualans WHERE id = $1 AND ($2::bigint IS NULL OR branch_id = $2) FOR NO KEY UPDATE",
+    audit::sql::sign(&mut tx, viewer.id).await?;
+    let (kekurangan, is_cancelled) = sqlx::query_as::<_, (Rupiah, bool)>(
+        "SELECT kekurangan, dibatalkan_at IS NOT NULL FROM penjualans
+         WHERE id = $1 AND ($2::bigint IS NULL OR branch_id = $2) FOR NO KEY UPDATE",
     )
     .bind(sale)
     .bind(viewer.branches().one())
@@ -320,6 +344,9 @@ pub async fn pay(pool: &PgPool, viewer: &Viewer, sale: SaleId, owed: Rupiah, pay
     .await?
     .ok_or(Refusal::NotFound)?;
 
+    if is_cancelled {
+        return Err(already_cancelled());
+    }
     if kekurangan == Rupiah::ZERO {
         return Err(Refusal::conflict("paid", "Penjualan ini sudah lunas."));
     }
@@ -341,6 +368,115 @@ pub async fn pay(pool: &PgPool, viewer: &Viewer, sale: SaleId, owed: Rupiah, pay
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
+    Ok(())
+}
+
+fn already_cancelled() -> Refusal {
+    Refusal::conflict("cancelled", "Penjualan ini sudah dibatalkan.")
+}
+
+/// Letters of a reason: enough to mean something, few enough for a line of the log.
+const REASON_LETTERS: std::ops::RangeInclusive<usize> = 3..=200;
+
+/// Takes a whole sale back, once: the goods return to the shelf, what was paid returns to the patient, nothing is owed, and
+/// the sale counts in no takings any more. Its row, its lines and its first payments stay. Notification and log: triggers.
+///
+/// # Errors
+/// `Forbidden` for a kasir; `Conflict` with code `cancelled` the second time, `payment_changed` when more or less was paid
+/// than the page showed.
+pub async fn cancel(pool: &PgPool, viewer: &Viewer, sale: SaleId, cancellation: &Cancellation) -> Outcome<()> {
+    if viewer.role == Role::Kasir {
+        return Err(Refusal::Forbidden);
+    }
+    let alasan = cancellation.alasan.split_whitespace().collect::<Vec<_>>().join(" ");
+    if !REASON_LETTERS.contains(&alasan.chars().count()) {
+        return Err(Refusal::invalid("alasan", "Tulis alasannya, 3 sampai 200 huruf."));
+    }
+    let mut tx = pool.begin().await?;
+    audit::sql::sign(&mut tx, viewer.id).await?;
+    let (branch, kode_penjualan, bayar, is_cancelled) = sqlx::query_as::<_, (BranchId, String, Rupiah, bool)>(
+        "SELECT branch_id, kode_penjualan, bayar, dibatalkan_at IS NOT NULL FROM penjualans
+         WHERE id = $1 AND ($2::bigint IS NULL OR branch_id = $2) FOR NO KEY UPDATE",
+    )
+    .bind(sale)
+    .bind(viewer.branches().one())
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(Refusal::NotFound)?;
+
+    if is_cancelled {
+        return Err(already_cancelled());
+    }
+    if bayar != cancellation.bayar {
+        return Err(Refusal::conflict(
+            "payment_changed",
+            format!("Baru saja ada pembayaran lain. Yang sudah dibayar sekarang {bayar}. Periksa lagi, lalu batalkan."),
+        ));
+    }
+    put_back_on_shelf(&mut tx, branch, sale, &kode_penjualan).await?;
+    if bayar > Rupiah::ZERO {
+        let back = Payment { metode: cancellation.metode, jumlah: -bayar, diterima: -bayar };
+        write_payment(&mut tx, sale, viewer.id, back).await?;
+    }
+    sqlx::query(
+        "UPDATE penjualans SET dibatalkan_at = clock_timestamp(), dibatalkan_oleh = $2, alasan_batal = $3, bayar = 0, kekurangan = 0,
+                               status = 'Lunas'
+         WHERE id = $1",
+    )
+    .bind(sale)
+    .bind(viewer.id)
+    .bind(alasan)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The way back of [`take_from_shelf`]. A product that is no longer this branch's takes nothing back: there is no shelf for it.
+async fn put_back_on_shelf(db: &mut PgConnection, branch: BranchId, sale: SaleId, kode_penjualan: &str) -> Outcome<()> {
+    let sold = sqlx::query_as::<_, (ProductType, ProductId, i32)>(
+        "SELECT product_type, product_id, sum(quantity)::int FROM penjualan_details WHERE penjualan_id = $1 GROUP BY 1, 2",
+    )
+    .bind(sale)
+    .fetch_all(&mut *db)
+    .await?;
+    let items: Vec<Item> = sold
+        .into_iter()
+        .map(|(product_type, product_id, quantity)| Item { product: ProductRef { product_type, product_id }, quantity })
+        .collect();
+    lock_products(&mut *db, branch, &items).await?;
+    sqlx::query("SELECT set_config('melati.reason', 'retur', true), set_config('melati.catatan', $1, true)")
+        .bind(kode_penjualan)
+        .execute(&mut *db)
+        .await?;
+    for (product_type, put_back) in [
+        (
+            ProductType::Frame,
+            "UPDATE frames p SET stok = p.stok + sold.quantity
+             FROM unnest($1::bigint[], $2::int[]) AS sold (id, quantity) WHERE p.id = sold.id AND p.branch_id = $3",
+        ),
+        (
+            ProductType::Lensa,
+            // made to order: it never lay on the shelf
+            "UPDATE lensas p SET stok = p.stok + sold.quantity
+             FROM unnest($1::bigint[], $2::int[]) AS sold (id, quantity)
+             WHERE p.id = sold.id AND p.branch_id = $3 AND NOT p.is_custom_order",
+        ),
+        (
+            ProductType::Aksesoris,
+            "UPDATE aksesoris p SET stok = p.stok + sold.quantity
+             FROM unnest($1::bigint[], $2::int[]) AS sold (id, quantity) WHERE p.id = sold.id AND p.branch_id = $3",
+        ),
+    ] {
+        let (ids, quantities): (Vec<ProductId>, Vec<i32>) = items
+            .iter()
+            .filter(|item| item.product.product_type == product_type)
+            .map(|item| (item.product.product_id, item.quantity))
+            .unzip();
+        if !ids.is_empty() {
+            sqlx::query(put_back).bind(ids).bind(quantities).bind(branch).execute(&mut *db).await?;
+        }
+    }
     Ok(())
 }
 
@@ -386,16 +522,20 @@ pub async fn search_products(
 pub struct Filter {
     /// Part of the number or of the patient's name.
     pub cari: String,
-    pub status: Option<PaymentStatus>,
+    pub status: Option<Standing>,
     pub pengerjaan: Option<WorkStatus>,
-    /// A date of the branch's own calendar.
-    pub tanggal: Option<Date>,
+    /// Dates of the branch's own calendar, the first and the last.
+    pub dari: Option<Date>,
+    pub sampai: Option<Date>,
+    pub kasir: Option<UserId>,
     /// Only sales older than this one: where the page before ended.
     pub before: Option<SaleId>,
 }
 
 /// Sales on one page of the list.
 pub const PAGE: usize = 50;
+/// Sales in one export: a busy branch's year.
+pub const EXPORT: usize = 50_000;
 
 #[derive(Debug, sqlx::FromRow)]
 pub struct Row {
@@ -409,47 +549,74 @@ pub struct Row {
     pub kasir: String,
     pub cabang: String,
     pub total: Rupiah,
+    pub omset_bpjs: Rupiah,
+    pub omset_umum: Rupiah,
+    pub bayar: Rupiah,
     pub kekurangan: Rupiah,
-    pub status: PaymentStatus,
+    pub standing: Standing,
     pub transaction_status: TransactionStatus,
     pub status_pengerjaan: WorkStatus,
+    pub alasan_batal: Option<String>,
 }
 
 /// Newest first, at most [`PAGE`], and where the next page begins if there is one.
 pub async fn list(pool: &PgPool, viewer: &Viewer, filter: &Filter) -> Outcome<(Vec<Row>, Option<SaleId>)> {
-    let mut rows = sqlx::query_as::<_, Row>(
+    let mut rows = find(pool, viewer, filter, PAGE + 1).await?;
+    let more = rows.len() > PAGE;
+    rows.truncate(PAGE);
+    let next = rows.last().filter(|_| more).map(|row| row.id);
+    Ok((rows, next))
+}
+
+/// Newest first, at most so many.
+pub async fn find(pool: &PgPool, viewer: &Viewer, filter: &Filter, limit: usize) -> Outcome<Vec<Row>> {
+    Ok(sqlx::query_as::<_, Row>(
         "SELECT p.id, p.kode_penjualan, to_char(p.created_at AT TIME ZONE b.timezone, 'DD/MM/YYYY') AS tanggal,
-                to_char(p.created_at AT TIME ZONE b.timezone, 'HH24:MI') AS jam, pasien.nama_pasien, pasien.service_type, kasir.name AS kasir, b.name AS cabang, p.total, p.kekurangan,
-                p.status, p.transaction_status, p.status_pengerjaan
+                to_char(p.created_at AT TIME ZONE b.timezone, 'HH24:MI') AS jam, pasien.nama_pasien, p.service_type,
+                kasir.name AS kasir, b.name AS cabang, p.total, p.omset_bpjs, p.omset_umum, p.bayar, p.kekurangan,
+                CASE WHEN p.dibatalkan_at IS NULL THEN p.status ELSE 'Dibatalkan' END AS standing,
+                p.transaction_status, p.status_pengerjaan, p.alasan_batal
          FROM penjualans p
               JOIN branches b ON b.id = p.branch_id
               JOIN pasiens pasien ON pasien.id = p.pasien_id
               JOIN users kasir ON kasir.id = p.user_id
          WHERE ($1::bigint IS NULL OR p.branch_id = $1)
            AND ($2 = '' OR p.kode_penjualan ILIKE $3 OR pasien.nama_pasien ILIKE $3)
-           AND ($4::text IS NULL OR p.status = $4)
-           AND ($5::text IS NULL OR p.status_pengerjaan = $5)
-           AND ($6::date IS NULL OR (p.created_at AT TIME ZONE b.timezone)::date = $6
-                -- the same in UTC, with a day to spare on both sides: for the index
-                AND p.created_at >= $6::date - 1 AND p.created_at < $6::date + 2)
-           AND ($7::bigint IS NULL OR (p.created_at, p.id) < (SELECT created_at, id FROM penjualans WHERE id = $7))
+           AND ($4::text IS NULL OR CASE WHEN p.dibatalkan_at IS NULL THEN p.status ELSE 'Dibatalkan' END = $4)
+           AND ($5::text IS NULL OR p.status_pengerjaan = $5 AND p.dibatalkan_at IS NULL)
+           -- each end also in UTC, with a day to spare: for the index
+           AND ($6::date IS NULL OR (p.created_at AT TIME ZONE b.timezone)::date >= $6 AND p.created_at >= $6::date - 1)
+           AND ($7::date IS NULL OR (p.created_at AT TIME ZONE b.timezone)::date <= $7 AND p.created_at < $7::date + 2)
+           AND ($8::bigint IS NULL OR p.user_id = $8)
+           AND ($9::bigint IS NULL OR (p.created_at, p.id) < 
+                (SELECT created_at, id FROM penjualans WHERE id = $9 AND ($1::bigint IS NULL OR branch_id = $1)))
          ORDER BY p.created_at DESC, p.id DESC
-         LIMIT $8",
+         LIMIT $10",
     )
     .bind(viewer.branches().one())
     .bind(filter.cari.trim())
     .bind(containing(&filter.cari))
     .bind(filter.status)
     .bind(filter.pengerjaan)
-    .bind(filter.tanggal)
+    .bind(filter.dari)
+    .bind(filter.sampai)
+    .bind(filter.kasir)
     .bind(filter.before)
-    .bind(PAGE as i64 + 1)
+    .bind(limit as i64)
     .fetch_all(pool)
-    .await?;
-    let more = rows.len() > PAGE;
-    rows.truncate(PAGE);
-    let next = rows.last().filter(|_| more).map(|row| row.id);
-    Ok((rows, next))
+    .await?)
+}
+
+/// Who has sold something here, by name: the choices of the list's filter.
+pub async fn sellers(pool: &PgPool, viewer: &Viewer) -> Outcome<Vec<(UserId, String)>> {
+    Ok(sqlx::query_as(
+        "SELECT u.id, u.name FROM users u
+         WHERE EXISTS (SELECT FROM penjualans p WHERE p.user_id = u.id AND ($1::bigint IS NULL OR p.branch_id = $1))
+         ORDER BY lower(u.name), u.id",
+    )
+    .bind(viewer.branches().one())
+    .fetch_all(pool)
+    .await?)
 }
 
 /// A sale with all that its page and its receipt say.
@@ -472,7 +639,10 @@ pub struct Head {
     pub kasir: String,
     pub pasien_id: PatientId,
     pub nama_pasien: String,
+    /// Of the sale: the patient's own may be another by now, and so may the prescription.
     pub service_type: ServiceType,
+    #[sqlx(json)]
+    pub resep: Resep,
     pub total: Rupiah,
     pub omset_bpjs: Rupiah,
     pub omset_umum: Rupiah,
@@ -481,6 +651,12 @@ pub struct Head {
     pub status: PaymentStatus,
     pub transaction_status: TransactionStatus,
     pub status_pengerjaan: WorkStatus,
+    /// When it should be ready at the latest, `28/11/2026`.
+    pub janji: String,
+    /// Taken back: when (`21/11/2026 16:40`), by whom, why.
+    pub dibatalkan: Option<String>,
+    pub dibatalkan_oleh: Option<String>,
+    pub alasan_batal: Option<String>,
 }
 
 #[derive(Debug, sqlx::FromRow)]
@@ -511,16 +687,21 @@ pub async fn get(pool: &PgPool, viewer: &Viewer, id: SaleId) -> Outcome<Sale> {
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
     let head = sqlx::query_as::<_, Head>(
         "SELECT p.id, p.kode_penjualan, to_char(p.created_at AT TIME ZONE b.timezone, 'DD/MM/YYYY HH24:MI') AS waktu,
-                p.branch_id, b.name AS cabang, b.timezone, kasir.name AS kasir, p.pasien_id, pasien.nama_pasien, pasien.service_type,
-                p.total, p.omset_bpjs, p.omset_umum, p.bayar, p.kekurangan, p.status, p.transaction_status, p.status_pengerjaan
+                p.branch_id, b.name AS cabang, b.timezone, kasir.name AS kasir, p.pasien_id, pasien.nama_pasien, p.service_type, p.resep,
+                p.total, p.omset_bpjs, p.omset_umum, p.bayar, p.kekurangan, p.status, p.transaction_status, p.status_pengerjaan,
+                to_char((p.created_at AT TIME ZONE b.timezone)::date + $3::int, 'DD/MM/YYYY') AS janji,
+                to_char(p.dibatalkan_at AT TIME ZONE b.timezone, 'DD/MM/YYYY HH24:MI') AS dibatalkan, pembatal.name AS dibatalkan_oleh,
+                p.alasan_batal
          FROM penjualans p
               JOIN branches b ON b.id = p.branch_id
               JOIN pasiens pasien ON pasien.id = p.pasien_id
               JOIN users kasir ON kasir.id = p.user_id
+              LEFT JOIN users pembatal ON pembatal.id = p.dibatalkan_oleh
          WHERE p.id = $1 AND ($2::bigint IS NULL OR p.branch_id = $2)",
     )
     .bind(id)
     .bind(viewer.branches().one())
+    .bind(orders::PROMISED_DAYS)
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(Refusal::NotFound)?;

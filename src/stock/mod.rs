@@ -3,8 +3,12 @@
 use crate::ids::ProductId;
 
 pub mod alerts;
+pub mod catalog;
+pub mod opname;
 pub mod pages;
+pub mod sheet;
 pub mod sql;
+pub mod transfer;
 
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
@@ -107,6 +111,11 @@ impl ProductType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sort {
     Name,
+    NameDown,
+    Kind,
+    KindDown,
+    LowestMinimum,
+    HighestMinimum,
     LeastStock,
     MostStock,
     Cheapest,
@@ -114,12 +123,28 @@ pub enum Sort {
 }
 
 impl Sort {
-    const ALL: [Self; 5] = [Self::Name, Self::LeastStock, Self::MostStock, Self::Cheapest, Self::Dearest];
+    const ALL: [Self; 10] = [
+        Self::Name,
+        Self::NameDown,
+        Self::Kind,
+        Self::KindDown,
+        Self::LowestMinimum,
+        Self::HighestMinimum,
+        Self::LeastStock,
+        Self::MostStock,
+        Self::Cheapest,
+        Self::Dearest,
+    ];
 
     /// As in addresses and in the SQL.
     pub fn name(self) -> &'static str {
         match self {
             Self::Name => "nama",
+            Self::NameDown => "-nama",
+            Self::Kind => "jenis",
+            Self::KindDown => "-jenis",
+            Self::LowestMinimum => "batas",
+            Self::HighestMinimum => "-batas",
             Self::LeastStock => "stok",
             Self::MostStock => "-stok",
             Self::Cheapest => "harga",
@@ -137,4 +162,6 @@ pub struct Search {
     pub urut: Sort,
     /// From 1.
     pub hal: i64,
+    /// Rows a page.
+    pub per: i64,
 }

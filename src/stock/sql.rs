@@ -4,9 +4,10 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{FromRow, PgPool};
 
+use super::catalog::{HIGHEST_PRICE, MOST};
 use super::{Level, ProductRef, ProductType, Search};
 use crate::audit;
-use crate::ids::{BranchId, ProductId};
+use crate::ids::{BranchId, ProductId, SaleId};
 use crate::money::Rupiah;
 use crate::omset::StockTotals;
 use crate::refusal::{Outcome, Refusal};
@@ -52,6 +53,16 @@ macro_rules! found {
     () => {
         "NOT EXISTS (SELECT FROM unnest(string_to_array(lower($3), ' ')) AS word
                      WHERE position(word IN lower(concat_ws(' ', nama, kode, jenis))) = 0)"
+    };
+}
+
+/// By `$5`, a name of [`super::Sort`]; equals by name.
+macro_rules! ordered {
+    () => {
+        " ORDER BY CASE $5 WHEN 'stok' THEN stok WHEN '-stok' THEN -stok WHEN 'batas' THEN stok_minimum WHEN '-batas' THEN -stok_minimum END,
+                   CASE $5 WHEN 'harga' THEN price WHEN '-harga' THEN -price END,
+                   CASE $5 WHEN 'jenis' THEN jenis END, CASE $5 WHEN '-jenis' THEN jenis END DESC, CASE $5 WHEN '-nama' THEN nama END DESC,
+                   nama, kode, id"
     };
 }
 
@@ -102,14 +113,12 @@ pub async fn list(pool: &PgPool, scope: Branches, search: &Search, limit: i64) -
              SELECT * FROM here
              WHERE ",
         found!(),
-        " AND ($4::text IS NULL OR alert_level = $4)
-             ORDER BY CASE $5 WHEN 'stok' THEN stok WHEN '-stok' THEN -stok END,
-                      CASE $5 WHEN 'harga' THEN price WHEN '-harga' THEN -price END, nama, kode, id
-             LIMIT $6 OFFSET $7)
+        " AND ($4::text IS NULL OR alert_level = $4) ",
+        ordered!(),
+        " LIMIT $6 OFFSET $7)
          SELECT r.*, last.moved_at, last.moved_by FROM r ",
         with_last_movement!(),
-        " ORDER BY CASE $5 WHEN 'stok' THEN stok WHEN '-stok' THEN -stok END,
-                   CASE $5 WHEN 'harga' THEN price WHEN '-harga' THEN -price END, nama, kode, id"
+        ordered!()
     ))
     .bind(search.jenis)
     .bind(scope.one())
@@ -123,7 +132,7 @@ pub async fn list(pool: &PgPool, scope: Branches, search: &Search, limit: i64) -
 }
 
 /// How many products a search finds at each level.
-#[derive(Debug, Clone, Copy, FromRow)]
+#[derive(Debug, Clone, Copy, FromRow, serde::Serialize)]
 pub struct Counts {
     pub low: i64,
     pub medium: i64,
@@ -169,33 +178,58 @@ pub struct Movement {
     pub reason: String,
     pub catatan: String,
     pub by: Option<String>,
+    /// The sale it belongs to, by the code that stands in its note.
+    pub sale: Option<SaleId>,
 }
 
-/// Newest first, on the clock of the product's branch.
-pub async fn movements(pool: &PgPool, item: &Item, limit: i64) -> sqlx::Result<Vec<Movement>> {
+/// Newest first, on the clock of the product's branch; `reason` none: all.
+pub async fn movements(
+    pool: &PgPool,
+    item: &Item,
+    reason: Option<&str>,
+    limit: i64,
+    offset: i64,
+) -> sqlx::Result<Vec<Movement>> {
     sqlx::query_as(
         "SELECT to_char(m.created_at AT TIME ZONE b.timezone, 'DD/MM/YYYY HH24:MI') AS waktu, m.delta, m.stok_after, m.reason,
-                m.catatan, u.name AS by
-         FROM stock_movements m JOIN branches b ON b.id = $3 LEFT JOIN users u ON u.id = m.user_id
-         WHERE m.product_type = $1 AND m.product_id = $2 ORDER BY m.id DESC LIMIT $4",
+                m.catatan, u.name AS by, p.id AS sale
+         FROM stock_movements m
+         JOIN branches b ON b.id = $3
+         LEFT JOIN users u ON u.id = m.user_id
+         LEFT JOIN penjualans p ON p.kode_penjualan = m.catatan AND p.branch_id = m.branch_id AND m.reason IN ('penjualan', 'retur')
+         WHERE m.product_type = $1 AND m.product_id = $2 AND ($4::text IS NULL OR m.reason = $4)
+         ORDER BY m.id DESC LIMIT $5 OFFSET $6",
     )
     .bind(item.product_type)
     .bind(item.id)
     .bind(item.branch_id)
+    .bind(reason)
     .bind(limit)
+    .bind(offset)
+    .fetch_all(pool)
+    .await
+}
+
+/// How many lines of its ledger there are for each reason.
+pub async fn movement_counts(pool: &PgPool, item: &Item) -> sqlx::Result<Vec<(String, i64)>> {
+    sqlx::query_as(
+        "SELECT reason, count(*) FROM stock_movements WHERE product_type = $1 AND product_id = $2 GROUP BY reason ORDER BY reason",
+    )
+    .bind(item.product_type)
+    .bind(item.id)
     .fetch_all(pool)
     .await
 }
 
 /// A product held against other writers, by somebody who may change it.
-struct Held {
-    branch: BranchId,
-    stok: i32,
-    price: Rupiah,
+pub(super) struct Held {
+    pub branch: BranchId,
+    pub stok: i32,
+    pub price: Rupiah,
 }
 
 /// Locks the product's row until the transaction ends.
-async fn hold(db: &mut PgConnection, viewer: &Viewer, product: ProductRef) -> Outcome<Held> {
+pub(super) async fn hold(db: &mut PgConnection, viewer: &Viewer, product: ProductRef) -> Outcome<Held> {
     // before the product is looked up: a role that may not do it anywhere learns nothing
     if viewer.role == Role::Kasir {
         return Err(Refusal::Forbidden);
@@ -216,7 +250,7 @@ async fn hold(db: &mut PgConnection, viewer: &Viewer, product: ProductRef) -> Ou
 }
 
 /// What the trigger writes into the ledger for this transaction; who it was, [`hold`] has said.
-async fn give_reason(db: &mut PgConnection, reason: &str, catatan: &str) -> sqlx::Result<()> {
+pub(super) async fn give_reason(db: &mut PgConnection, reason: &str, catatan: &str) -> sqlx::Result<()> {
     sqlx::query("SELECT set_config('melati.reason', $1, true), set_config('melati.catatan', $2, true)")
         .bind(reason)
         .bind(catatan)
@@ -237,9 +271,6 @@ async fn write_stok(db: &mut PgConnection, product: ProductRef, stok: i32) -> sq
     .await?;
     Ok(())
 }
-
-/// More than any shelf holds: a mistyped amount is caught, and no sum overflows.
-const MOST: i32 = 100_000;
 
 /// Adds what came in. Returns the new stock.
 pub async fn restock(
@@ -294,10 +325,9 @@ pub async fn set_price(
     price: Rupiah,
     seen: Rupiah,
 ) -> Outcome<()> {
-    const HIGHEST: Rupiah = Rupiah(1_000_000_000);
     let mut transaction = pool.begin().await?;
     let held = hold(&mut transaction, viewer, product).await?;
-    if !(Rupiah(1)..=HIGHEST).contains(&price) {
+    if !(Rupiah(1)..=HIGHEST_PRICE).contains(&price) {
         return Err(Refusal::invalid("price", "Isi harga dalam rupiah, contoh: 685.000."));
     }
     if held.price != seen {
@@ -318,17 +348,29 @@ pub async fn set_price(
     .bind(price)
     .execute(&mut *transaction)
     .await?;
+    tell_price(&mut transaction, held.branch, product, held.price, price).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Everyone in the branch sells at the new price from now on, and should know.
+pub(super) async fn tell_price(
+    db: &mut PgConnection,
+    branch: BranchId,
+    product: ProductRef,
+    before: Rupiah,
+    now: Rupiah,
+) -> sqlx::Result<()> {
     sqlx::query(
         "SELECT notify_people($1, NULL, 'price_updated', 'Harga Diubah', product_name || ' · ' || rupiah($4) || ' menjadi ' || rupiah($5),
                     jsonb_build_object('product_type', product_type, 'product_id', product_id, 'kode', kode, 'price', $5))
          FROM products WHERE product_type = $2 AND product_id = $3",
     )
-    .bind(held.branch)
+    .bind(branch)
     .bind(product.product_type)
     .bind(product.product_id)
-    .bind(held.price)
-    .bind(price)
-    .execute(&mut *transaction)
+    .bind(before)
+    .bind(now)
+    .execute(db)
     .await?;
-    Ok(transaction.commit().await?)
+    Ok(())
 }

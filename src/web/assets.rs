@@ -15,7 +15,10 @@ use crate::web::Error;
 struct Dist;
 
 pub fn routes() -> Router<App> {
-    Router::new().route("/assets/{*path}", get(asset))
+    Router::new()
+        .route("/assets/{*path}", get(asset))
+        // a service worker rules over what lies beside and below its own address
+        .route("/sw.js", get(|headers: HeaderMap| asset(Path("sw.js".to_owned()), headers)))
 }
 
 /// Names do not change with their content, so browsers ask each time and are told in a few bytes that nothing changed.

@@ -62,8 +62,9 @@ impl Exit {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub fn watch(&self, socket: TcpStream) -> Watched {
-        Watched { socket: TokioIo::new(socket), blocked: self.blocked.clone() }
+    /// `first`: what has been read of the socket already.
+    pub fn watch(&self, socket: TcpStream, first: Vec<u8>) -> Watched {
+        Watched { first: first.into(), socket: TokioIo::new(socket), blocked: self.blocked.clone() }
     }
 }
 
@@ -85,6 +86,7 @@ fn head_of(response: &Response) -> Bytes {
 
 /// The socket as hyper sees it, and whether it holds hyper up.
 pub struct Watched {
+    first: Bytes,
     socket: TokioIo<TcpStream>,
     blocked: Arc<AtomicBool>,
 }
@@ -96,7 +98,12 @@ impl Watched {
 }
 
 impl Read for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if !self.first.is_empty() {
+            let fits = self.first.len().min(buf.remaining());
+            buf.put_slice(&self.first.split_to(fits));
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.socket).poll_read(cx, buf)
     }
 }
@@ -143,7 +150,7 @@ impl Streaming {
                 Ok(written) => self.unsent.advance(written),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     // the hub's wakes let us look here also while the socket is full
-                    if self.frames.as_mut().is_none_or(|frames| frames.is_over(cx)) {
+                    if self.frames.as_mut().is_none_or(|frames| frames.is_lost(cx)) {
                         return Poll::Ready(Err(()));
                     }
                     if ready!(self.socket.poll_write_ready(cx)).is_err() {

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::realtime::rfc3339;
-use crate::{App, postgres};
+use crate::reports::sql::Keeping;
+use crate::{App, postgres, reports};
 
 pub fn routes() -> Router<App> {
     Router::new().route("/health/live", get(async || Json(json!({ "live": true })))).route("/health/ready", get(ready))
@@ -28,9 +29,31 @@ const LOOKS_MISSED: u32 = 3;
 /// look at. A trigger that is off concerns all processes alike: it makes none of them unready, or there would be no screens
 /// at all instead of screens that are up to one look behind.
 async fn ready(State(app): State<App>) -> Response {
-    let schema = tokio::time::timeout(DATABASE_ANSWERS_WITHIN, postgres::schema(&app.pool)).await;
+    let checks = checks(&app).await;
+    let ready = is_ready(&checks);
+    let healthy = is_healthy(&checks);
+    let checks: serde_json::Map<String, Value> =
+        checks.into_iter().map(|(name, check)| (name.to_owned(), check.into_json())).collect();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": ready, "healthy": healthy, "checks": checks }))).into_response()
+}
+
+pub(super) fn is_ready(checks: &[(&'static str, Check)]) -> bool {
+    checks.iter().all(|(_, check)| check.ok || !check.required)
+}
+
+pub(super) fn is_healthy(checks: &[(&'static str, Check)]) -> bool {
+    checks.iter().all(|(_, check)| check.ok)
+}
+
+/// By name; what `/metrics` tells of them, too.
+pub(super) async fn checks(app: &App) -> [(&'static str, Check); 6] {
+    let (schema, rollups) = tokio::join!(
+        tokio::time::timeout(DATABASE_ANSWERS_WITHIN, postgres::schema(&app.pool)),
+        tokio::time::timeout(DATABASE_ANSWERS_WITHIN, reports::sql::keeping(&app.pool)),
+    );
     let schema = schema.ok().and_then(Result::ok);
-    let checks = [
+    [
         ("database", Check::required(schema.is_some(), json!({}))),
         (
             "migrations",
@@ -46,22 +69,14 @@ async fn ready(State(app): State<App>) -> Response {
                 json!({ "fresh": app.live.is_fresh(), "as_of": rfc3339(app.live.as_of()) }),
             ),
         ),
-        (
-            "draining",
-            Check::required(!app.live.hub().is_draining(), json!({ "draining": app.live.hub().is_draining() })),
-        ),
-        ("triggers", triggers(&app)),
-    ];
-    let ready = checks.iter().all(|(_, check)| check.ok || !check.required);
-    let healthy = checks.iter().all(|(_, check)| check.ok);
-    let checks: serde_json::Map<String, Value> =
-        checks.into_iter().map(|(name, check)| (name.to_owned(), check.into_json())).collect();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": ready, "healthy": healthy, "checks": checks }))).into_response()
+        ("draining", Check::required(!app.live.is_leaving(), json!({ "draining": app.live.is_leaving() }))),
+        ("triggers", triggers(app)),
+        ("rollups", rollups_check(rollups.ok().and_then(Result::ok))),
+    ]
 }
 
-struct Check {
-    ok: bool,
+pub(super) struct Check {
+    pub(super) ok: bool,
     /// Not ready without it.
     required: bool,
     details: Value,
@@ -76,6 +91,28 @@ impl Check {
         let mut json = self.details;
         json["ok"] = self.ok.into();
         json
+    }
+}
+
+/// Marks are folded twice a minute, and compared with the sales once a day: later than this, nobody does it.
+const FOLDED_WITHIN_SECONDS: f64 = 900.0;
+const COMPARED_WITHIN_SECONDS: f64 = 2.0 * 86_400.0;
+
+/// Reports of a day with a mark are read from its sales: old marks make them slow, not wrong. A trigger that is off may make
+/// them wrong.
+fn rollups_check(keeping: Option<Keeping>) -> Check {
+    let Some(of) = keeping else {
+        return Check { ok: false, required: false, details: json!({ "checked_at": null, "faults": [] }) };
+    };
+    Check {
+        ok: of.faults.is_empty()
+            && of.oldest_mark_seconds < FOLDED_WITHIN_SECONDS
+            && of.checked_seconds < COMPARED_WITHIN_SECONDS,
+        required: false,
+        details: json!({
+            "checked_at": rfc3339(of.checked_at), "wrong_days": of.wrong_days, "marks": of.marks,
+            "oldest_mark_seconds": of.oldest_mark_seconds.round(), "faults": of.faults,
+        }),
     }
 }
 

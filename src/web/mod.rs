@@ -17,13 +17,17 @@ use crate::App;
 pub mod accept;
 pub mod assets;
 pub mod client;
+pub mod early;
 pub mod error;
 pub mod handoff;
 mod health;
 mod home;
+mod idle;
 mod limits;
+pub mod menu;
 pub mod page;
 pub mod session;
+pub mod telemetry;
 
 pub use error::Error;
 
@@ -36,11 +40,15 @@ pub fn routes(app: App) -> Router {
         .merge(crate::stock::pages::routes())
         .merge(crate::people::pages::routes())
         .merge(crate::audit::pages::routes())
+        .merge(crate::reports::pages::routes())
         .merge(crate::branches::pages::routes())
         .merge(crate::sales::pages::routes())
         .merge(crate::orders::pages::routes())
         .merge(crate::patients::pages::routes())
+        .merge(crate::rates::pages::routes())
+        .merge(crate::alerts::pages::routes())
         .merge(crate::notifications::pages::routes())
+        .merge(crate::monitoring::pages::routes())
         .merge(crate::realtime::endpoint::routes())
         .merge(assets::routes())
         .merge(health::routes())
@@ -48,15 +56,16 @@ pub fn routes(app: App) -> Router {
         .with_state(app.clone())
         // From the inside out. `error::dress` lies outside everything that refuses, so that every refusal looks the same;
         // compression leaves text/event-stream alone as long as nobody gives it a predicate of its own.
+        .layer(from_fn_with_state(limits::Bodies::new(app.clone()), limits::read_body))
         .layer(sessions)
-        .layer(from_fn(limits::read_body))
         .layer(CsrfLayer::new())
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn(patience))
         .layer(from_fn(error::dress))
         .layer(CompressionLayer::new())
         .layer(map_response(move |response| async move { harden(response, transport) }))
-        .layer(from_fn_with_state(app, client::identify))
+        .layer(from_fn_with_state(app.clone(), client::identify))
+        .layer(from_fn_with_state(app, telemetry::count))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
         .layer(from_fn(number_request))
 }
@@ -84,7 +93,8 @@ async fn number_request(mut request: Request, next: Next) -> Response {
 /// The path without its query: a search may hold a patient's name.
 fn span(request: &Request) -> tracing::Span {
     let id = request.extensions().get::<error::RequestId>().map(|id| id.0.as_str()).unwrap_or_default();
-    tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
+    let connection = request.extensions().get::<accept::ConnectionNumber>().map_or(0, |number| number.0);
+    tracing::info_span!("request", id, connection, method = %request.method(), path = request.uri().path())
 }
 
 /// No exceptions for inline script or style: state lives in attributes, bar lengths are SVG attributes.
@@ -110,8 +120,8 @@ fn harden(mut response: Response, transport: Transport) -> Response {
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "same-origin"),
-        // the scanner on the sales page
-        (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(), geolocation=(), payment=()"),
+        // the camera only where there is something to scan: page::MAY_USE_CAMERA
+        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=()"),
         // pages hold patients' names and takings: not for a shared tablet's disk
         (header::CACHE_CONTROL, "no-store"),
     ] {

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use rand::Rng;
 
@@ -19,6 +19,16 @@ use crate::omset::StockTotals;
 use crate::scope::{Role, Viewer};
 use crate::stock;
 use crate::web;
+
+const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
+
+/// For pages that read barcodes; on all others the browser does not even ask.
+pub const MAY_USE_CAMERA: [(HeaderName, &str); 1] =
+    [(PERMISSIONS, "camera=(self), microphone=(), geolocation=(), payment=()")];
+
+/// For what a page's script asks as soon as it is open. An answer that must not be stored at all keeps the page out of the
+/// back/forward cache of Chromium; these hold no patient, and are asked again each time.
+pub const ASKED_ANEW: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "private, no-cache")];
 
 /// A template as an answer.
 pub struct Page<T>(pub T);
@@ -41,8 +51,18 @@ pub enum Nav {
     Sales,
     Orders,
     Stock,
+    Alerts,
     Notifications,
+    Reports,
+    Patients,
+    People,
+    Branches,
+    Rates,
+    Audit,
+    Monitoring,
     Account,
+    /// On a phone: all that has no tab.
+    More,
 }
 
 /// Everything `layout.html` shows around a page. A template extends the layout and holds one as `shell`.
@@ -56,13 +76,20 @@ pub struct Shell {
     pub switcher: Vec<Branch>,
     /// The day of `branch`.
     pub today: Option<Today>,
+    /// How many branches of the chain are open, as last told.
+    open_branches: usize,
     pub stock: StockTotals,
     pub inbox: Inbox,
     /// Where the streams take over: read before anything the page shows.
     pub cursor: String,
     pub theme: Theme,
     pub heartbeat_seconds: u64,
+    /// Whether this page measures how long it takes until a change is painted.
+    pub measures: bool,
 }
+
+/// So many pages measure, of however many: each says something twice a minute.
+const MEASURING: f64 = 100.0;
 
 impl Shell {
     /// Call it before reading the page's own data: the cursor must be older than whatever the page shows.
@@ -84,22 +111,33 @@ impl Shell {
             branch,
             switcher,
             today,
+            open_branches: app.live.days().map_or(0, |days| days.values().filter(|day| day.open_day_status).count()),
             stock: stock::sql::totals(&app.pool, scope).await?,
             inbox: notifications::sql::inbox(&app.pool, viewer).await?,
             cursor,
             theme: Theme::current(),
             heartbeat_seconds: app.config.heartbeat_seconds,
+            measures: rand::random::<f64>() * (app.live.roll().count() as f64) < MEASURING,
         })
     }
 
-    /// The topics the page's script subscribes to.
+    /// The topics the page's script subscribes to. The dashboard is on every page, for the day's line in the sidebar.
     pub fn topics(&self) -> &'static str {
         match (self.nav, self.viewer.role) {
             (Nav::Home, Role::Kasir) => "dashboard omset-kasir notifications stock-updates",
-            (Nav::Home, Role::Admin | Role::SuperAdmin) => "dashboard notifications stock-updates",
-            (Nav::Sales | Nav::Orders, _) => "notifications orders stock-updates",
-            _ => "notifications stock-updates",
+            // who is connected stands on the page of the whole chain
+            (Nav::Home, Role::SuperAdmin) if self.branch.is_none() => {
+                "dashboard monitoring notifications orders stock-updates"
+            }
+            (Nav::Monitoring, _) => "dashboard monitoring notifications stock-updates",
+            (Nav::Home | Nav::Sales | Nav::Orders, _) => "dashboard notifications orders stock-updates",
+            _ => "dashboard notifications stock-updates",
         }
+    }
+
+    /// The types of news that this person does not want to be interrupted by, for the script.
+    pub fn muted(&self) -> String {
+        self.inbox.muted.join(" ")
     }
 
     /// Only who stands in one shop can sell.
@@ -118,7 +156,7 @@ impl Shell {
     /// Under the branch's name: is its day open?
     pub fn day_line(&self) -> String {
         let (Some(branch), Some(today)) = (&self.branch, &self.today) else {
-            return format!("{} cabang", self.switcher.len());
+            return format!("{} cabang, {} buka", self.switcher.len(), self.open_branches);
         };
         match (&today.opened_at, &today.closed_at) {
             (Some(at), _) if today.is_open => format!("Buka sejak {at} {}", branch.zone()),
@@ -127,12 +165,13 @@ impl Shell {
         }
     }
 
+    /// The branch's zone as people call it; of several branches, none.
+    pub fn zone(&self) -> &str {
+        self.branch.as_ref().map_or("", Branch::zone)
+    }
+
     pub fn role_name(&self) -> &'static str {
-        match self.viewer.role {
-            Role::SuperAdmin => "super_admin",
-            Role::Admin => "admin",
-            Role::Kasir => "kasir",
-        }
+        self.viewer.role.name()
     }
 
     pub fn is_chosen(&self, id: &BranchId) -> bool {
@@ -140,11 +179,13 @@ impl Shell {
     }
 }
 
-/// Light or dark, by the cookie `theme` that the account page sets. Light where nobody chose.
+/// Light, dark, or as the device is, by the cookie `theme` that the account page sets. As the device where nobody chose: what
+/// it is the style sheet finds out (`static/build.mjs`), so that the first paint is right without a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
     Light,
     Dark,
+    System,
 }
 
 tokio::task_local! {
@@ -153,26 +194,18 @@ tokio::task_local! {
 }
 
 impl Theme {
+    pub const ALL: [Self; 3] = [Self::Light, Self::Dark, Self::System];
+
     pub fn of(headers: &HeaderMap) -> Self {
-        // "system" only the browser can resolve: its script leaves what it showed last in a cookie of its own
-        let shown = match Self::chosen(headers) {
-            "system" => cookie(headers, "theme_shown"),
-            chosen => Some(chosen),
-        };
-        if shown == Some("dark") { Self::Dark } else { Self::Light }
+        cookie(headers, "theme").and_then(Self::named).unwrap_or(Self::System)
     }
 
-    /// `light`, `dark` or `system`.
-    pub fn chosen(headers: &HeaderMap) -> &'static str {
-        match cookie(headers, "theme") {
-            Some("dark") => "dark",
-            Some("system") => "system",
-            _ => "light",
-        }
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|theme| theme.name() == name)
     }
 
     pub fn current() -> Self {
-        THEME.try_with(|theme| *theme).unwrap_or(Self::Light)
+        THEME.try_with(|theme| *theme).unwrap_or(Self::System)
     }
 
     pub(super) async fn scope<F: Future>(self, future: F) -> F::Output {
@@ -184,11 +217,12 @@ impl Theme {
         match self {
             Self::Light => "light",
             Self::Dark => "dark",
+            Self::System => "system",
         }
     }
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     lines.flat_map(|line| line.split(';')).find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))
 }

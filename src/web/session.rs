@@ -9,8 +9,8 @@ use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
 use crate::App;
 use crate::ids::{BranchId, UserId};
-use crate::people::{self, SignedIn};
-use crate::postgres::sessions::{CHOSEN_BRANCH, SIGNED_IN_AT, Sessions, USER_ID};
+use crate::people::SignedIn;
+use crate::postgres::sessions::{self, SIGNED_IN_AT, Sessions, USER_ID};
 use crate::scope::Viewer;
 use crate::web::Error;
 use crate::web::client::Client;
@@ -25,6 +25,8 @@ const EXTEND_EVERY_MINUTES: i64 = 10;
 const SEEN_AT: &str = "seen_at";
 const ADDRESS: &str = "address";
 const DEVICE: &str = "device";
+/// As the database counts them (migrations/0019_guard.sql).
+const EPOCH: &str = "epoch";
 
 pub fn layer(app: &App) -> SessionManagerLayer<Sessions> {
     SessionManagerLayer::new(Sessions::new(app.pool.clone()))
@@ -37,11 +39,13 @@ pub fn layer(app: &App) -> SessionManagerLayer<Sessions> {
         .with_expiry(Expiry::OnInactivity(time::Duration::hours(IDLE_HOURS)))
 }
 
-/// From here on this browser is `user`. The id is a new one: whoever knew the old one knows nothing.
-pub async fn sign_in(session: &Session, user: UserId, client: &Client) -> Result<(), Error> {
+/// From here on this browser is `user`, until the `epoch` ends in which their password was read. The id is a new one:
+/// whoever knew the old one knows nothing.
+pub async fn sign_in(session: &Session, user: UserId, epoch: i32, client: &Client) -> Result<(), Error> {
     let now = OffsetDateTime::now_utc().unix_timestamp();
     session.clear().await;
     session.insert(USER_ID, user).await?;
+    session.insert(EPOCH, epoch).await?;
     session.insert(SIGNED_IN_AT, now).await?;
     session.insert(SEEN_AT, now).await?;
     session.insert(ADDRESS, client.address).await?;
@@ -55,12 +59,9 @@ pub async fn sign_out(session: &Session) -> Result<(), Error> {
 }
 
 /// What a super admin looks at; none for all branches.
-pub async fn choose_branch(session: &Session, branch: Option<BranchId>) -> Result<(), Error> {
-    match branch {
-        Some(branch) => session.insert(CHOSEN_BRANCH, branch).await?,
-        None => drop(session.remove_value(CHOSEN_BRANCH).await?),
-    }
-    Ok(())
+pub async fn choose_branch(app: &App, session: &Session, branch: Option<BranchId>) -> Result<(), Error> {
+    let id = session.id().ok_or(Error::SignIn)?;
+    Ok(sessions::choose(&app.pool, &id, branch.map(|branch| branch.0)).await?)
 }
 
 /// Whoever is signed in, also with a password that must be changed before anything else.
@@ -90,7 +91,7 @@ async fn signed_in(parts: &Parts, app: &App) -> Result<SignedIn, Error> {
     // The row is read here in one statement together with the user; the session itself loads only when it is written.
     let session = parts.extensions.get::<Session>().expect("the sessions layer lies around every route").clone();
     let id = session.id().ok_or(Error::SignIn)?;
-    let signed_in = people::sql::signed_in(&app.pool, &id.to_string()).await?.ok_or(Error::SignIn)?;
+    let signed_in = app.sign_ins.of(&id.to_string()).await?.ok_or(Error::SignIn)?;
     if !signed_in.is_active {
         sign_out(&session).await?;
         return Err(Error::SignIn);
@@ -113,7 +114,7 @@ async fn signed_in(parts: &Parts, app: &App) -> Result<SignedIn, Error> {
 /// Whether the session is still there, and its person still what they were when `viewer` was read.
 pub async fn is_still(app: &App, session: &Session, viewer: &Viewer) -> Result<(), Error> {
     let id = session.id().ok_or(Error::SignIn)?;
-    let now = people::sql::signed_in(&app.pool, &id.to_string()).await?.ok_or(Error::SignIn)?;
+    let now = app.sign_ins.of(&id.to_string()).await?.ok_or(Error::SignIn)?;
     if !now.is_active || now.must_change_password {
         return Err(Error::SignIn);
     }

@@ -45,13 +45,19 @@ async function postForm(url, body) {
   return readAnswer(fetch(url, { method: "POST", body, headers: { Accept: "application/json" } }));
 }
 
-/** The answer's JSON; whatever goes wrong becomes an {error} that says what to do. */
-export async function readAnswer(request) {
+/** What was sent may have arrived, although no answer came: it is not to be done twice unawares. */
+const LOST = "Jawaban server tidak sampai. Periksa dulu apakah sudah tersimpan, lalu coba lagi.";
+
+/**
+ * The answer's JSON; whatever goes wrong becomes an {error} that says what to do. `lost`: what to say where no answer came.
+ * Without a `status` what was sent has not been dealt with, or nobody knows: it may be sent again, also after signing in.
+ */
+export async function readAnswer(request, lost = LOST) {
   let response;
   try {
     response = await request;
   } catch {
-    return { error: { code: "offline", message: "Sambungan terputus. Belum tersimpan; coba lagi sebentar." } };
+    return { error: { code: "offline", message: lost } };
   }
   if (response.status === 401) {
     return { error: { code: "signed_out", message: "Sesi Anda sudah berakhir. Masuk lagi di tab lain, lalu simpan." } };
@@ -60,9 +66,8 @@ export async function readAnswer(request) {
   if (answer && (response.ok || answer.error)) return { ...answer, status: response.status };
   const wait = Number(response.headers.get("Retry-After"));
   const when = wait > 0 ? `${wait} detik lagi` : "sebentar lagi";
-  const message = response.status === 429 || response.status === 503
-    ? `Sedang ramai. Coba ${when}.`
-    : "Ada yang salah di pihak kami. Belum tersimpan; coba lagi.";
+  // Not from us: a proxy before us that did not hear our answer, or something in between.
+  const message = response.status === 429 || response.status === 503 ? `Sedang ramai. Coba ${when}.` : lost;
   return { error: { code: "failed", message }, status: response.status };
 }
 

@@ -1,17 +1,9 @@
-// The account page keeps the choice in the cookie `theme`, so that the server writes the right data-bs-theme before the first
-// paint. "system" is resolved here, follows the device, and leaves what it came to in `theme_shown` for the next page.
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const isSystem = () => /(?:^|; )theme=system/.test(document.cookie);
-
-function apply() {
-  if (!isSystem()) return;
-  const shown = dark.matches ? "dark" : "light";
-  document.documentElement.dataset.bsTheme = shown;
-  document.cookie = `theme_shown=${shown}; path=/; max-age=31536000; samesite=lax`;
-}
+// Who follows the device (data-bs-theme="system") gets the colours of its theme by the style sheet alone. Only what draws with
+// colours (charts) must hear when the device changes its mind: it watches the attribute, so the attribute is written again.
 
 export function bindTheme() {
-  apply();
-  dark.addEventListener?.("change", apply);
+  const root = document.documentElement;
+  matchMedia("(prefers-color-scheme: dark)").addEventListener?.("change", () => {
+    if (root.dataset.bsTheme === "system") root.dataset.bsTheme = "system";
+  });
 }

@@ -5,6 +5,9 @@ import { clockTime } from "./format.js";
 import { fillRow } from "./lists.js";
 import { markNew, setIcon, setText } from "./mark.js";
 import { toast } from "./toast.js";
+import { isMuted, listenForMutes } from "../notify/mutes.js";
+import { show } from "../notify/system.js";
+import { speak } from "../notify/voice.js";
 import { openChannel } from "../realtime/channel.js";
 
 const SHOWN = 8;
@@ -17,22 +20,35 @@ const LOOKS = {
   price_updated: { tone: "accent", icon: "tag" },
   day_opened: { icon: "sun" },
   day_closed: { icon: "moon" },
+  stock_transfer: { tone: "accent", icon: "swap" },
   announcement: { icon: "megaphone" },
 };
 
-export function bindBell(manager) {
+/** poppedUp: types of news that interrupt in a way of their own, and need no toast. */
+export function bindBell(manager, { poppedUp = [] } = {}) {
   const openBell = () => openChannel(`${manager.scope}:bell`, ({ read, unread }) => showRead(read, unread));
   let channel = openBell();
   addEventListener("pagehide", () => channel.close()); // or the page could not enter the back/forward cache
   addEventListener("pageshow", (event) => event.persisted && (channel = openBell()));
 
   manager.knowNotifications([...document.querySelectorAll("[data-notices] > [data-row]")].map((row) => row.dataset.row));
-  manager.connectNotifications({ onData: receive });
+  listenForMutes(manager.scope);
+  manager.connectNotifications({
+    onData(notice) {
+      const told = receive(notice);
+      if (!told || isMuted(notice.type)) return;
+      if (!poppedUp.includes(notice.type)) toast(told);
+      speak(manager.scope, notice);
+      if (manager.leads) show(notice, told.href);
+    },
+  });
+  bindRecount(manager);
 
   document.addEventListener("submit", (event) => {
-    if (!event.target.matches("[data-read-all]")) return;
+    const read = event.target.matches("[data-read-all]") ? "all" : event.target.dataset.read;
+    if (!read) return;
     event.preventDefault();
-    markRead("all", channel);
+    markRead(read, channel);
   });
   document.addEventListener("click", (event) => {
     const row = event.target.closest("[data-notices] > [data-row][data-unread]");
@@ -40,16 +56,18 @@ export function bindBell(manager) {
   });
 }
 
+/** Puts it into the lists. Returns it as a toast would say it; nothing if it is no news. */
 function receive(notice) {
   const { tone, icon } = LOOKS[notice.type] ?? LOOKS.announcement;
   const href = whereTo(notice);
   for (const list of document.querySelectorAll("[data-notices]")) {
+    if (list.dataset.types && !list.dataset.types.split(" ").includes(notice.type)) continue;
     const row = makeRow(list, { ...notice, time: clockTime(new Date(notice.timestamp)), href }, tone, icon);
     if (row) markNew(row);
   }
-  if (notice.snapshot) return; // told again after a reset: no news
+  if (notice.snapshot) return null; // told again after a reset
   showUnread(unreadNow() + 1);
-  toast({ type: notice.type, title: notice.title, detail: notice.message, tone, icon, href });
+  return { type: notice.type, title: notice.title, detail: notice.message, tone, icon, href };
 }
 
 function makeRow(list, notice, tone, icon) {
@@ -77,7 +95,9 @@ function makeRow(list, notice, tone, icon) {
 }
 
 function whereTo({ type, data }) {
+  if (data?.transfer_id) return `/stok/transfer/${data.transfer_id}`;
   if (data?.transaction_id) return `/penjualan/${data.transaction_id}`;
+  if (type === "announcement") return "/notifikasi?jenis=pengumuman";
   if (data?.product_type) return `/stok?${new URLSearchParams({ jenis: data.product_type.toLowerCase(), cari: data.kode ?? "" })}`;
   return type === "stock_alert" ? "/stok?level=low" : "/notifikasi";
 }
@@ -91,16 +111,58 @@ function showUnread(count) {
     dot.hidden = count === 0;
     dot.closest("summary")?.setAttribute("aria-label", count ? `Notifikasi, ${count} belum dibaca` : "Notifikasi");
   }
+  for (const words of document.querySelectorAll("[data-unread-words]")) {
+    setText(words.querySelector("[data-unread-number]"), count > 99 ? "99+" : String(count));
+    words.hidden = count === 0;
+  }
 }
 
 /** read: an id or "all". unread: how many the server still counts. */
 function showRead(read, unread) {
   const rows = read === "all" ? "[data-notices] > [data-unread]" : `[data-notices] > [data-row="${read}"]`;
   for (const row of document.querySelectorAll(rows)) {
-    delete row.dataset.unread;
-    row.querySelector(".unread")?.remove();
+    showAsRead(row);
   }
   showUnread(unread);
+}
+
+function showAsRead(row) {
+  delete row.dataset.unread;
+  row.querySelector(".unread")?.remove();
+  const form = row.querySelector(".mark-read");
+  const next = form?.contains(document.activeElement) ? row.nextElementSibling?.querySelector(".mark-read button") ?? row.querySelector("a") : null;
+  form?.remove();
+  next?.focus({ preventScroll: true }); // whoever goes through them by keyboard goes on
+}
+
+/** Read on another device: the stream says so, and not what. Also asked by who comes back, for it may have been said meanwhile. */
+function bindRecount(manager) {
+  let timer = 0;
+  let isDue = false;
+  const recount = async () => {
+    timer = 0;
+    isDue = document.visibilityState === "hidden";
+    if (isDue) return;
+    const rows = [...document.querySelectorAll("[data-notices] > [data-row][data-unread]")];
+    const ids = [...new Set(rows.map((row) => row.dataset.row))];
+    const asked = await fetch(`/api/notifikasi/belum?${new URLSearchParams({ ids: ids.join(",") })}`, { headers: { Accept: "application/json" } }).catch(() => null);
+    const answer = asked?.ok ? await asked.json().catch(() => null) : null;
+    if (!answer) return;
+    const still = new Set(answer.still.map(String));
+    for (const row of rows) if (!still.has(row.dataset.row)) showAsRead(row);
+    showUnread(answer.unread);
+  };
+  const soon = () => (timer ||= setTimeout(recount, 100));
+  manager.onReads(soon);
+  document.addEventListener("visibilitychange", () => isDue && soon());
+  let wasDown = false;
+  manager.onStatus(({ is }) => {
+    if (is === "stale") wasDown = true;
+    else if (is === "live" && wasDown) {
+      wasDown = false;
+      soon();
+    }
+  });
 }
 
 async function markRead(read, channel) {

@@ -1,7 +1,8 @@
 // Figures of a state message: data-bind="dashboard:stok.low" with data-format; "a/b" is their quotient (an average).
 // data-show and data-hide="dashboard:open_day_status" follow a truth; data-split="dashboard:omset_bpjs/omset_umum" is the
-// bar of two parts (its rects .bpjs and .umum).
+// bar of two parts (its rects .bpjs and .umum); data-delta="dashboard:now/before" how much more or less (delta.js).
 
+import { writeDelta } from "./delta.js";
 import { format } from "./format.js";
 import { markChanged, setText } from "./mark.js";
 
@@ -21,6 +22,7 @@ export function updateFigures(topic, data) {
   for (const element of bound("show", topic)) element.hidden = !valueAt(data, path(element.dataset.show));
   for (const element of bound("hide", topic)) element.hidden = Boolean(valueAt(data, path(element.dataset.hide)));
   for (const bar of bound("split", topic)) updateSplit(bar, data);
+  for (const element of bound("delta", topic)) writeDelta(element, ...path(element.dataset.delta).split("/").map((part) => valueAt(data, part)));
 }
 
 const bound = (kind, topic) => document.querySelectorAll(`[data-${kind}^="${topic}:"]`);

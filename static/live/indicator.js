@@ -14,6 +14,7 @@ export function showStatus({ is, dataAt, isLong }) {
     setIcon(element.querySelector("use"), ICONS[is]);
     setText(element.querySelector("[data-live-text]") ?? element, words);
   }
+  announce(is, time);
   document.querySelector("main")?.toggleAttribute("data-stale", is === "stale");
   for (const banner of document.querySelectorAll("[data-banner]")) {
     for (const element of banner.querySelectorAll("[data-banner-time]")) setText(element, time);
@@ -22,6 +23,17 @@ export function showStatus({ is, dataAt, isLong }) {
   for (const element of document.querySelectorAll("[data-live-per]")) {
     setText(element, is === "stale" ? `stok per ${time}` : "stok langsung");
   }
+}
+
+let wasStale = false;
+
+/** Read out is only what changes what one can rely on: not that each page, once more, is live. */
+function announce(is, time) {
+  const said = document.querySelector("[data-live-said]");
+  if (!said || is === "connecting") return;
+  if (is === "stale" && !wasStale) setText(said, `Sambungan terputus, data per ${time}`);
+  if (is === "live" && wasStale) setText(said, "Tersambung lagi");
+  wasStale = is === "stale";
 }
 
 export function bindRetry(manager) {

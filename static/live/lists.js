@@ -1,11 +1,14 @@
 // Lists of a state message: <ul data-list="dashboard:transaksi_terbaru" data-key="id"> with a <template> child. Rows, those the
 // server rendered too, bear data-row="<key>", so that a row that stays is the same element: nothing loses focus or
-// scroll. In a row: data-field (+ data-format), data-attr="href:/penjualan/{id}", data-field-work, data-field-level.
+// scroll. In a row: data-field (+ data-format), data-attr="href:/penjualan/{id}", data-field-work, data-field-level,
+// data-field-delta="now/before", data-field-spark="total_omset" (spark.js). data-sort="total_omset" on the list: the highest first.
 // data-empty="dashboard:transaksi_terbaru" elsewhere shows while the list is empty.
 
+import { writeDelta } from "./delta.js";
 import { format } from "./format.js";
 import { markChanged, markNew, setIcon, setText } from "./mark.js";
 import { valueAt } from "./figures.js";
+import { drawSpark } from "./spark.js";
 
 const WORK = {
   "Menunggu Pengerjaan": "waiting",
@@ -17,9 +20,11 @@ const WORK = {
 export function updateLists(topic, data) {
   for (const list of document.querySelectorAll(`[data-list^="${topic}:"]`)) {
     const items = valueAt(data, list.dataset.list.slice(topic.length + 1));
-    if (Array.isArray(items)) whenAtTop(list, () => updateList(list, items));
+    if (Array.isArray(items)) whenAtTop(list, () => updateList(list, ordered(items, list.dataset.sort)));
   }
 }
+
+const ordered = (items, by) => (by ? [...items].sort((a, b) => valueAt(b, by) - valueAt(a, by)) : items);
 
 /** Rows enter at the top only while the list is scrolled to its top; else they wait until it is. */
 function whenAtTop(list, update) {
@@ -94,6 +99,8 @@ export function fillRow(row, item, kind) {
     const last = words.lastChild?.nodeType === Node.TEXT_NODE ? words.lastChild : words.appendChild(new Text());
     if (last.data.trim() !== status) last.data = status;
   }
+  for (const element of within(row, "[data-field-delta]")) writeDelta(element, ...element.dataset.fieldDelta.split("/").map((part) => valueAt(item, part)));
+  for (const svg of within(row, "[data-field-spark]")) drawSpark(svg, valueAt(item, svg.dataset.fieldSpark) ?? 0);
   for (const element of within(row, "[data-field-level]")) element.dataset.level = valueAt(item, element.dataset.fieldLevel);
 }
 

@@ -1,14 +1,22 @@
-// Parts of a page that the server draws: [data-region] with an id. When an order changes, the page is asked for again and
-// the part is exchanged; what has changed in it is tinted. Never under a finger: while something in a region has the focus
-// (but for a link), or is being typed, it waits.
+// Parts of a page that the server draws: [data-region] with an id, and as its value the topics that change it (none: "orders").
+// When one of them says something, the page is asked for again and the part is exchanged; what has changed in it is tinted:
+// rows with an id, and figures ([data-figure] with an id). At most every second, or every data-every seconds. Never under a
+// finger: while something in a region has the focus (but for a link), or is being typed, it waits.
 
-import { markNew } from "./mark.js";
+import { markChanged, markNew } from "./mark.js";
 
 const GATHER_MS = 150;       // one sale makes several messages
 const EVERY_MS = 1_000;      // and a busy shop many: a page a second is enough for the eye and cheap for the server
 const AGAIN_MS = 5_000;      // the server could not be asked
 
-export function bindRegions(manager) {
+const CONNECT = {
+  orders: (manager, handlers) => manager.connectOrders(handlers),
+  dashboard: (manager, handlers) => manager.connectDashboard(handlers),
+  "stock-updates": (manager, handlers) => manager.connectStockUpdates(handlers),
+};
+
+/** Returns what asks for the page again, soon: for changes that no topic tells. */
+export function bindRegions(manager, topics) {
   let timer = 0;
   let askedAt = 0;
   const later = (wait) => {
@@ -19,16 +27,29 @@ export function bindRegions(manager) {
       if (!(await exchange())) later(AGAIN_MS);
     }, wait);
   };
-  manager.connectOrders({ onData: () => later(Math.max(GATHER_MS, askedAt + EVERY_MS - Date.now())) });
+  const wanted = new Set([...regions()].flatMap(topicsOf));
+  for (const topic of topics) {
+    if (!wanted.has(topic)) continue;
+    CONNECT[topic]?.(manager, {
+      onData: () => later(Math.max(GATHER_MS, askedAt + slowest(topic) - Date.now())),
+    });
+  }
+  return () => later(Math.max(GATHER_MS, askedAt + EVERY_MS - Date.now()));
 }
 
 const regions = () => document.querySelectorAll("[data-region]");
+const slowest = (topic) => Math.max(EVERY_MS, ...[...regions()].filter((region) => topicsOf(region).includes(topic))
+  .map((region) => 1_000 * (Number(region.dataset.every) || 0)));
+const topicsOf = (region) => region.dataset.region ? region.dataset.region.split(" ") : ["orders"];
 
 function isBusy() {
   const field = document.activeElement;
-  return [...regions()].some((region) => region.querySelector("form[data-dirty], form[aria-busy=true]")
+  return [...regions()].some((region) => region.querySelector("form[data-dirty], form[aria-busy=true], details[open]")
     || (field !== region && region.contains(field) && !field.matches("a, button")));
 }
+
+/** Asks for the page now, for a script that knows of a change. False: the server could not be asked. */
+export const exchangeRegions = () => exchange();
 
 async function exchange() {
   let fresh;
@@ -46,16 +67,22 @@ async function exchange() {
   return true;
 }
 
-/** Rows are known by their id: those that are new or look different are tinted; a button keeps the focus. */
+/** Rows are known by their id: those that are new or look different are tinted; a button or link keeps the focus. */
 function replace(region, drawn) {
   const before = new Map([...region.querySelectorAll("[id]")].map((row) => [row.id, row.cloneNode(true)]));
-  const focused = region.contains(document.activeElement) ? document.activeElement.closest("[id]")?.id : null;
-  const tag = document.activeElement?.tagName;
+  const held = region.contains(document.activeElement) ? document.activeElement : null;
+  const row = held?.closest("[id]");
+  const place = held ? [...row.querySelectorAll(held.tagName)].indexOf(held) : -1;
   const { scrollLeft, scrollTop } = region;
   region.replaceChildren(...document.adoptNode(drawn).childNodes);
   region.scrollTo(scrollLeft, scrollTop);
-  for (const row of region.querySelectorAll("li[id], article[id]")) {
+  for (const row of region.querySelectorAll("li[id], article[id], tr[id]")) {
     if (!before.get(row.id)?.isEqualNode(row)) markNew(row);
   }
-  if (focused) document.getElementById(focused)?.querySelector(tag.toLowerCase())?.focus({ preventScroll: true });
+  for (const figure of region.querySelectorAll("[data-figure][id]")) {
+    if (before.get(figure.id)?.textContent !== figure.textContent) markChanged(figure, "pulse");
+  }
+  if (!held) return;
+  const same = document.getElementById(row.id)?.querySelectorAll(held.tagName) ?? [];
+  (same[place] ?? same[0])?.focus({ preventScroll: true });
 }

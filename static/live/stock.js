@@ -29,12 +29,36 @@ function wordOf(level, isHidden) {
   return isHidden ? ` tersisa, ${WORDS[level]}` : ` ${WORDS[level][0].toUpperCase()}${WORDS[level].slice(1)}`;
 }
 
+// Where each product is shown. Found once and again after the page has changed, so that a change costs what its own rows cost,
+// not what the page is long: five hundred changes in a list of five thousand are looked up, not searched for.
+let places = null;
+const structure = new MutationObserver(forgetPlaces);
+
+function forgetPlaces(records) {
+  const isOther = ({ type, addedNodes, removedNodes }) =>
+    type === "attributes" || [...addedNodes, ...removedNodes].some((node) => node.nodeType === Node.ELEMENT_NODE);
+  if (records.some(isOther)) places = null;
+}
+
+function placesOf(key) {
+  if (!places) {
+    places = new Map();
+    structure.observe(document.body, { subtree: true, childList: true, attributeFilter: ["data-product"] });
+    for (const place of document.querySelectorAll("[data-product]")) {
+      const there = places.get(place.dataset.product);
+      if (there) there.push(place);
+      else places.set(place.dataset.product, [place]);
+    }
+  }
+  return places.get(key) ?? [];
+}
+
 let totalsAt = 0;
 
 export function updateStock(message) {
+  forgetPlaces(structure.takeRecords()); // what changed just now, and was not told yet
   for (const update of message.updates) {
-    const key = `${update.product_type}:${update.product_id}`;
-    for (const place of document.querySelectorAll(`[data-product="${key}"]`)) updatePlace(place, update);
+    for (const place of placesOf(`${update.product_type}:${update.product_id}`)) updatePlace(place, update);
   }
   // A tab that catches up hears old messages after new ones; the newest totals stay.
   const at = microseconds(message.timestamp);

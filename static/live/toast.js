@@ -1,20 +1,24 @@
-// Toasts: told in the corner, one at a time, never taking the focus. Many within two seconds become one.
+// Toasts: told in the corner, one at a time, never taking the focus. Many that come at once become one.
 // SweetAlert2 is loaded with the first one, so that the first view does not wait for it.
 
+const BURST_MS = 150;    // a delivery, an import: what happens at once is told at once, as one
 const GATHER_MS = 2_000;
 const SHOWN_MS = 6_000;
 
 let gathered = [];
 let timer = 0;
 
-/** notice: {type, title, detail, tone, icon, href}. The first is shown at once, those that follow it closely together. */
+export const loadSwal = () => import("sweetalert2/dist/sweetalert2.esm.js").then(({ default: Swal }) => Swal);
+
+/** notice: {type, title, detail, tone, icon, href}. Answers to a press (done, refusal) are not gathered: they are waited for. */
 export function toast(notice) {
   if (document.visibilityState === "hidden") return; // the bell keeps it
+  if (notice.type === "done" || notice.type === "refusal") {
+    show(notice);
+    return;
+  }
   gathered.push(notice);
-  if (timer) return;
-  show(notice);
-  gathered = [];
-  timer = setTimeout(flush, GATHER_MS);
+  timer ||= setTimeout(flush, BURST_MS);
 }
 
 function flush() {
@@ -37,24 +41,33 @@ function summary(notices) {
 }
 
 async function show(notice) {
-  const { default: Swal } = await import("sweetalert2/dist/sweetalert2.esm.js");
-  if (Swal.isVisible() && !Swal.getPopup()?.classList.contains("swal2-toast")) return; // never over a question
+  const Swal = await loadSwal();
+  if (isAsking(Swal)) return;
   Swal.fire({
     toast: true,
     html: body(notice),
-    position: document.querySelector("main.sell") ? "bottom-start" : "bottom-end",
+    position: corner(),
     timer: SHOWN_MS,
     showConfirmButton: false,
     showCloseButton: true,
     closeButtonAriaLabel: "Tutup",
     buttonsStyling: false,
-    customClass: { container: "toast-place", popup: "note" },
+    customClass: { container: "toast-place", popup: "note passing" },
     didOpen: (popup) => {
       popup.addEventListener("mouseenter", Swal.stopTimer);
       popup.addEventListener("mouseleave", Swal.resumeTimer);
     },
   });
 }
+
+/** A question is on the screen: nothing is put over it. One that is answered and just fading away is none. */
+export function isAsking(Swal) {
+  const shown = Swal.isVisible() ? Swal.getPopup()?.classList : null;
+  return Boolean(shown) && !shown.contains("passing") && !shown.contains("swal2-hide");
+}
+
+/** On the sales page clear of the cart. */
+export const corner = () => (document.querySelector("main.sell") ? "bottom-start" : "bottom-end");
 
 function body({ title, detail, tone, icon, href, link }) {
   const content = document.createElement("div");
@@ -75,7 +88,7 @@ function body({ title, detail, tone, icon, href, link }) {
   }
 }
 
-function badge(tone, icon) {
+export function badge(tone, icon) {
   const box = element("span", "notice-icon");
   if (tone) box.dataset.tone = tone;
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -88,13 +101,13 @@ function badge(tone, icon) {
   return box;
 }
 
-function anchor(href, text, className = "") {
+export function anchor(href, text, className = "") {
   const link = element("a", className, text);
   link.href = href;
   return link;
 }
 
-function element(name, className, ...content) {
+export function element(name, className, ...content) {
   const made = document.createElement(name);
   made.className = className;
   made.append(...content);

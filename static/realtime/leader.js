@@ -128,6 +128,7 @@ export class Leader {
       return;
     }
     this.#log.resume(topics, cursor);
+    this.main.tabs = this.#tabs.size;
     this.main.open(topics, cursor);
   }
 
@@ -160,7 +161,7 @@ export class Leader {
     } else if (LOG_TOPICS.includes(topic)) {
       this.#log.add(topic, data, id);
     } else {
-      this.#states.set(topic, { data, id });
+      if (topic !== "reads") this.#states.set(topic, { data, id }); // who joins later counts anyway
       this.#log.mark(id);
     }
     this.send({ type: "event", topic, data, id, at: Date.now() });

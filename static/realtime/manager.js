@@ -39,11 +39,13 @@ export class RealtimeManager {
   #up = false;                    // the connection is, and its server hears the database
   #dataAt = Date.now();
   #deadSince = Date.now();
+  #tabs = 1;
   #status = { is: "connecting", dataAt: Date.now(), isLong: false };
   #statusListeners = new Set();
   #resetListeners = new Set();
   #signedOutListeners = new Set();
   #crowdedListeners = new Set();
+  #readsListeners = new Set();
   #versions = new Versions();
   #notices = new Seen();
 
@@ -60,6 +62,10 @@ export class RealtimeManager {
   connectNotifications(handlers) { return this.#connect("notifications", handlers); }
   connectStockUpdates(handlers) { return this.#connect("stock-updates", handlers); }
   connectOrders(handlers) { return this.#connect("orders", handlers); }
+  connectMonitoring(handlers) { return this.#connect("monitoring", handlers); }
+
+  /** Tabs of this browser that share the connection, as the leader counted last. */
+  get tabs() { return this.#tabs; }
 
   /** listener({is: "live" | "connecting" | "stale", dataAt, isLong}), now and at every change. */
   onStatus(listener) {
@@ -74,6 +80,12 @@ export class RealtimeManager {
 
   /** The account has as many streams open as it may (429): it is tried again, but somebody should close a screen. */
   onCrowded(listener) { this.#crowdedListeners.add(listener); }
+
+  /** Somebody with this account has read notifications, on whichever device. */
+  onReads(listener) { this.#readsListeners.add(listener); }
+
+  /** This tab holds the connection: what only one of a browser's tabs should do is its task. */
+  get leads() { return Boolean(this.#leader); }
 
   /** Notifications that the page came with are not news when the stream repeats them. */
   knowNotifications(ids) { for (const id of ids) this.#notices.admit(String(id)); }
@@ -242,6 +254,7 @@ export class RealtimeManager {
       this.#catchUpsLeft -= 1;
       if (this.#catchUpsLeft === 0 && !this.#helloTimer) this.#sync();
     } else if (message.type === "status") {
+      this.#tabs = message.tabs.length || 1;
       this.#hearStatus(message);
       this.#advance(message.id, message.heardAt);
       if (!message.tabs.includes(this.#tab) && !this.#helloTimer && this.#synced) this.#hello();
@@ -283,6 +296,10 @@ export class RealtimeManager {
     if (name === "reset") {
       this.#versions.clear(); // a restored database may have gone back in time
       for (const listener of this.#resetListeners) this.#call(listener);
+      return;
+    }
+    if (name === "reads") {
+      for (const listener of this.#readsListeners) this.#call(listener);
       return;
     }
     const topic = this.#topics.get(name);

@@ -7,12 +7,13 @@
 
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 30_000;
-export const EVENTS = ["dashboard", "omset-kasir", "notifications", "stock-updates", "orders", "reset"];
+export const EVENTS = ["dashboard", "omset-kasir", "notifications", "stock-updates", "orders", "monitoring", "reads", "reset"];
 
-/** branch: a super admin's, "semua" for all; null for everyone else. */
-export function streamUrl(topics, cursor, branch) {
+/** branch: a super admin's, "semua" for all; null for everyone else. tabs: how many share it, for those who look at the streams. */
+export function streamUrl(topics, cursor, branch, tabs = 1) {
   const query = new URLSearchParams({ topics: [...topics].sort().join(",") });
   if (branch) query.set("branch", branch);
+  if (tabs > 1) query.set("tabs", Math.min(tabs, 255));
   if (cursor) query.set("last_event_id", cursor);
   return `/realtime/stream?${query}`;
 }
@@ -29,6 +30,7 @@ export class Stream {
   constructor({ heartbeatMs, branch }, on) {
     this.on = on;
     this.branch = branch;
+    this.tabs = 1;
     this.silenceMs = silenceLimit(heartbeatMs);
     this.isUp = false;
     this.isClosed = true;
@@ -65,7 +67,7 @@ export class Stream {
     clearTimeout(this.#retryTimer);
     this.#brokenSinceOpen = false;
     this.isClosed = false;
-    const source = new EventSource(streamUrl(this.#topics, this.lastId, this.branch));
+    const source = new EventSource(streamUrl(this.#topics, this.lastId, this.branch, this.tabs));
     this.#source = source;
     source.onopen = () => {
       this.#brokenSinceOpen = false;

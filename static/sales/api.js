@@ -2,22 +2,33 @@
 
 import { readAnswer } from "../forms/enhance.js";
 
-const get = (path, query, signal) =>
-  readAnswer(fetch(`${path}?${new URLSearchParams(query)}`, { headers: { Accept: "application/json" }, signal }));
+/** After so long nobody answers any more: a shop's network loses what it carries without a word. */
+const ANSWER_MS = 15_000;
+const CUT = "Sambungan terputus. Coba lagi sebentar.";
 
-const post = (path, body, signal) =>
-  readAnswer(fetch(path, {
-    method: "POST",
-    headers: { Accept: "application/json", "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-    signal,
-  }));
+/** lost: what to say where no answer came. */
+async function ask(path, options, { signal, lost } = {}) {
+  const giveUp = new AbortController();
+  const timer = setTimeout(() => giveUp.abort(), ANSWER_MS);
+  signal?.addEventListener("abort", () => giveUp.abort());
+  const answer = await readAnswer(fetch(path, { ...options, signal: giveUp.signal }), lost);
+  clearTimeout(timer);
+  return answer;
+}
+
+const get = (path, query) => ask(`${path}?${new URLSearchParams(query)}`, { headers: { Accept: "application/json" } }, { lost: CUT });
+
+const post = (path, body, rest) =>
+  ask(path, { method: "POST", headers: { Accept: "application/json", "Content-Type": "application/json" }, body: JSON.stringify(body) }, rest);
+
+/** The sale has a reference of its own: the same once more is answered with what was saved. */
+export const LOST_SALE = "Jawaban server tidak sampai: penjualan ini mungkin sudah tersimpan. Tekan Simpan sekali lagi, tidak akan tersimpan dua kali.";
 
 export const findProducts = (cari, jenis) => get("/api/products", { cari, jenis });
 export const findPatients = (cari) => get("/api/pasien", { cari });
 export const addPatient = (patient) => post("/pasien", patient);
-export const quote = (sale, signal) => post("/penjualan/hitung", sale, signal);
-export const sell = (sale) => post("/penjualan", sale);
+export const quote = (sale, signal) => post("/penjualan/hitung", sale, { signal, lost: "Sambungan terputus. Harga dihitung lagi begitu tersambung." });
+export const sell = (sale) => post("/penjualan", sale, { lost: LOST_SALE });
 
 /** A reference of our own for a sale: sent again with every try, so that a lost answer cannot sell twice. */
 export function newReference() {

@@ -35,6 +35,11 @@ export class PatientPicker {
     this.#part("[data-patient-new]").addEventListener("click", () => this.#openForm());
     this.#part("[data-patient-cancel]").addEventListener("click", () => this.#closeForm());
     this.form.elements.service_type.addEventListener("change", () => this.#writeBpjsField());
+    this.form.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      this.#closeForm();
+      this.field.focus();
+    });
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#add();
@@ -62,6 +67,13 @@ export class PatientPicker {
     this.#part("[data-patient-search]").hidden = false;
     this.field.focus();
     this.field.select();
+  }
+
+  /** F4 a second time, from the search: somebody who is here for the first time. */
+  addNew() {
+    this.change();
+    if (this.form.hidden) this.#openForm();
+    else this.form.elements.nama_pasien.focus();
   }
 
   /** The sale cannot go on without a patient; says so where one is chosen. */
@@ -147,6 +159,9 @@ export class PatientPicker {
     const answer = await addPatient(Object.fromEntries(filled.map(([name, value]) => [name, asWritten(name, value.trim())])));
     this.form.setAttribute("aria-busy", "false");
     if (answer.error) {
+      // a field in a closed part cannot be shown, nor have the focus
+      const inResep = Object.keys(answer.error.fields ?? {}).some((name) => this.#part("[data-resep]").querySelector(`[name="${CSS.escape(name)}"]`));
+      if (inResep) this.#part("[data-resep]").open = true;
       showRefusal(this.form, answer.error);
       return;
     }

@@ -16,7 +16,8 @@ export const isSoldOut = (product) => !product.is_custom_order && product.stok <
 export class Picker {
   #products = new Map();   // key → what is known of it, live
   #results = new Map();    // query → {at, keys}
-  #shown = "";             // the query on screen
+  #wanted = "";            // the query that the field asks for
+  #shown = null;           // the query whose results are on screen
   #jenis = "";
 
   /** add(product): the cashier took one. patientService(): the patient's class, or null. */
@@ -53,6 +54,11 @@ export class Picker {
     this.search();
   }
 
+  focus() {
+    this.field.focus();
+    this.field.select();
+  }
+
   product(key) {
     return this.#products.get(key);
   }
@@ -60,10 +66,16 @@ export class Picker {
   /** What the field says, shown. Also again after the patient changed, because "Naik Kelas" depends on them. */
   async search() {
     const cari = this.field.value.trim();
-    const query = `${this.#jenis}|${cari.toLowerCase()}`;
-    this.#shown = query;
+    const query = this.#query(cari);
+    this.#wanted = query;
     const keys = await this.#find(query, cari);
-    if (this.#shown === query && keys) this.#show(keys, cari);
+    if (this.#wanted !== query || !keys) return;
+    this.#show(keys, cari);
+    this.#shown = query;
+  }
+
+  #query(cari) {
+    return `${this.#jenis}|${cari.toLowerCase()}`;
   }
 
   /**
@@ -100,12 +112,13 @@ export class Picker {
     return priceChanged ? product : null;
   }
 
+  /** A hand is faster than a search: never what stood first for what was typed before. */
   async #enter() {
     const cari = this.field.value.trim();
-    if (this.#shown !== `${this.#jenis}|${cari.toLowerCase()}`) await this.search();
+    if (this.#shown !== this.#query(cari)) await this.search();
     const exact = [...this.#products.values()].find((product) => product.kode.toLowerCase() === cari.toLowerCase());
     if (exact) this.#tryAdd(exact);
-    else if (cari && this.options.chosen) this.#take(this.options.chosen);
+    else if (cari && this.#shown === this.#query(cari) && this.options.chosen) this.#take(this.options.chosen);
   }
 
   #take(row) {
@@ -142,7 +155,7 @@ export class Picker {
     if (kept && Date.now() - kept.at < KEPT_MS) return kept.keys;
     const answer = await findProducts(cari, this.#jenis);
     if (answer.error) {
-      if (this.#shown === query) this.#refuse(answer.error.message);
+      if (this.#wanted === query) this.#refuse(answer.error.message);
       return kept?.keys ?? null;
     }
     const keys = this.#remember(answer.products);
@@ -187,8 +200,8 @@ export class Picker {
     if (soldOut) return product.soldOutAt ? ` · Habis ${clockTime(product.soldOutAt)}, terjual di kasir lain` : " · Habis";
     if (product.is_custom_order) return " · Dipesan khusus";
     const service = this.patientService();
-    const isUpgrade = product.product_type === "Frame" && service?.startsWith("BPJS") && product.service_type !== service;
-    return isUpgrade ? " · Naik Kelas" : "";
+    if (product.product_type !== "Frame" || !service?.startsWith("BPJS")) return "";
+    return product.service_type === service ? ` · Ditanggung ${service}` : " · Naik Kelas";
   }
 }
 

@@ -4,7 +4,10 @@
 const FAST_MS = 40;    // between two keys; a fast typist needs 60 and more
 const SHORTEST = 4;
 
-/** onScan(code, field, whole): the field it landed in, if any, and what that field said with the code in it. */
+/**
+ * onScan(code, field, whole): the field it landed in, if any, and what that field said with the code in it.
+ * Returns isScanning(): whether the key that is just being pressed belongs to a burst, and so means no shortcut.
+ */
 export function bindScanner(onScan) {
   let burst = null; // {text, at, field, before}
 
@@ -33,4 +36,6 @@ export function bindScanner(onScan) {
     const field = event.target.matches("input, textarea") ? event.target : null;
     burst = { text: event.key, at: now, target: event.target, field, before: field?.value };
   }, true);
+
+  return () => Boolean(burst) && burst.text.length > 1;
 }

@@ -2,17 +2,31 @@
 // sale can be; the page keeps what was typed until the server has said yes.
 
 import { clearRefusal, showRefusal } from "../forms/enhance.js";
+import { isOn } from "../forms/device.js";
+import { PRINT_NOW } from "../forms/print.js";
 import { rupiah } from "../live/format.js";
 import { setText } from "../live/mark.js";
-import { newReference, quote, sell } from "./api.js";
+import { LOST_SALE, newReference, quote, sell } from "./api.js";
+import { Camera } from "./camera.js";
 import { Cart } from "./cart.js";
 import { keepDraft, readDraft } from "./draft.js";
 import { PatientPicker } from "./patient.js";
 import { Payment } from "./payment.js";
 import { keyOf, Picker } from "./picker.js";
 import { bindScanner } from "./scanner.js";
+import { Shortcuts } from "./shortcuts.js";
 
 const QUOTE_PAUSE_MS = 60;
+const QUOTE_AGAIN_MS = 2_000; // a quote that nobody answered is asked for again
+
+/** Refused after the server had looked whether the sale is there already (src/sales/sql.rs): so it is not. */
+const LOOKED = ["client_ref", "day_closed", "price_changed", "rate", "stock"];
+
+/** Whether the sale may have been saved. What was refused on the way there says nothing of a try before it. */
+function outcomeIsUnknown({ status, error }, wasUnknown) {
+  if (!error || LOOKED.includes(error.code)) return false;
+  return wasUnknown || !(status < 500 || error.code === "signed_out");
+}
 
 export function openTill(main, manager) {
   const till = new Till(main);
@@ -24,20 +38,27 @@ class Till {
   #quoteTimer = 0;
   #asking = null;        // the AbortController of the quote under way
   #quoted = null;        // resolves when the newest quote is here
+  #told = null;          // the order and the price that stand on the screen
+  #isPriceless = false;  // the newest quote failed: what was refused is taken back by the next that does not
+  #unanswered = null;    // {order, sale}: sent, and no answer came
   #isSaving = false;
   #isSold = false;
   #live = new Map();     // key → stock as last heard, for lines whose product the picker has not seen
 
   constructor(main) {
     this.main = main;
-    this.draftKey = `melati:sale:${document.body.dataset.userId}`;
-    const draft = readDraft(this.draftKey);
+    this.userId = document.body.dataset.userId;
+    const draft = readDraft(this.userId);
     this.reference = draft?.client_ref ?? newReference();
     this.isOutcomeUnknown = Boolean(draft?.client_ref);
     this.total = null;
 
     this.payment = new Payment(main);
-    this.cart = new Cart(main, { changed: () => this.#changed(), stockOf: (key, quoted) => this.#stockOf(key, quoted) });
+    this.cart = new Cart(main, {
+      changed: () => this.#changed(),
+      stockOf: (key, quoted) => this.#stockOf(key, quoted),
+      leave: () => this.picker.field.focus(),
+    });
     this.patients = new PatientPicker(main, {
       changed: () => this.#patientChanged(),
       done: () => this.picker.field.focus(),
@@ -51,9 +72,21 @@ class Till {
       this.cart.add(keyOf(item), { ...item, product_name: item.nama }, item.quantity);
     }
     this.cart.show();
+    if (this.isOutcomeUnknown) showRefusal(this.payment.form, { message: LOST_SALE });
+    if (!isOn("auto-print")) setText(main.querySelector("[data-save-text]"), "Simpan penjualan");
 
-    bindScanner((code, field, whole) => this.picker.scan(code, field === this.picker.field ? whole.trim() : code));
-    document.addEventListener("keydown", (event) => this.#key(event));
+    const isScanning = bindScanner((code, field, whole) => this.picker.scan(code, field === this.picker.field ? whole.trim() : code));
+    new Camera(main.querySelector("[data-camera]"), main.querySelector("[data-camera-open]"), (code) => this.picker.scan(code, code));
+    new Shortcuts(main, isScanning, {
+      search: () => this.picker.focus(),
+      patient: () => (document.activeElement === this.patients.field ? this.patients.addNew() : this.patients.change()),
+      method: () => this.payment.nextMethod(),
+      part: () => this.payment.togglePart(),
+      pay: () => this.payment.focus(),
+      save: () => this.save(),
+      more: () => this.cart.nudge(1),
+      less: () => this.cart.nudge(-1),
+    });
     this.payment.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.save();
@@ -82,6 +115,7 @@ class Till {
 
   async save() {
     if (this.#isSaving) return;
+    this.cart.commit();
     const form = this.payment.form;
     clearRefusal(form);
     if (this.cart.isEmpty) {
@@ -95,20 +129,18 @@ class Till {
     }
     this.#setSaving(true);
     try {
-      await this.#quoted;
-      if (!this.total) {
-        showRefusal(form, { message: "Harga belum bisa dihitung. Coba lagi sebentar." });
-        return;
-      }
-      const paid = this.payment.read();
-      if (paid.fields) {
-        showRefusal(form, { fields: paid.fields });
-        return;
-      }
+      const sale = await this.#saleNow();
+      if (!sale) return;
+      const wasUnknown = this.isOutcomeUnknown;
       this.isOutcomeUnknown = true;
+      this.#unanswered = { order: JSON.stringify(this.#order()), sale };
       this.#keep();
-      const answer = await sell({ client_ref: this.reference, ...this.#order(), ...paid });
-      if (answer.status < 500) this.isOutcomeUnknown = false;
+      const answer = await sell(sale);
+      this.isOutcomeUnknown = outcomeIsUnknown(answer, wasUnknown);
+      if (!this.isOutcomeUnknown) this.#unanswered = null;
+      // Under this reference there is another sale: this cart, should it be one too, needs a reference of its own.
+      if (answer.error?.code === "client_ref") this.reference = newReference();
+      this.#keep();
       if (answer.error) this.#refused(answer.error);
       else this.#sold(answer);
     } finally {
@@ -116,12 +148,37 @@ class Till {
     }
   }
 
+  /** What is to be sold as it stands on the screen; null, and said why, if it cannot be yet. */
+  async #saleNow() {
+    const form = this.payment.form;
+    const told = this.#told; // what stands on the screen while the button is pressed
+    await this.#quoted;
+    if (!this.total) {
+      // No prices, and no answer to what was sent: the very same may be sent again.
+      if (this.#unanswered?.order === JSON.stringify(this.#order())) return this.#unanswered.sale;
+      showRefusal(form, { message: "Harga belum bisa dihitung. Coba lagi sebentar." });
+      return null;
+    }
+    if (told?.order === this.#told.order && told.omset_umum !== this.total.omset_umum) {
+      const now = `sekarang ${rupiah(this.total.omset_umum)}, tadi ${rupiah(told.omset_umum)}`;
+      showRefusal(form, { message: `Harga baru saja berubah: pasien membayar ${now}. Beri tahu pasien, lalu simpan lagi.` });
+      return null;
+    }
+    const paid = this.payment.read();
+    if (paid.fields) {
+      showRefusal(form, { fields: paid.fields });
+      return null;
+    }
+    const { total, omset_umum } = this.total;
+    return { client_ref: this.reference, ...this.#order(), ...paid, disepakati: { total, omset_umum } };
+  }
+
   #sold({ redirect }) {
     this.#isSold = true; // the next page is on its way: another press sends nothing
-    keepDraft(this.draftKey, null);
+    keepDraft(this.userId, null);
     // "Back" may bring this page again as it was, with a cart that is sold.
     addEventListener("pageshow", (event) => event.persisted && location.reload());
-    location.assign(redirect);
+    location.assign(`${redirect}/struk${isOn("auto-print") ? PRINT_NOW : ""}`);
   }
 
   #refused(error) {
@@ -131,7 +188,8 @@ class Till {
     const homeless = this.cart.showRefusals(byProduct);
     if (byField.pasien_id) this.patients.ask(byField.pasien_id);
     showRefusal(this.payment.form, { message: [error.message, ...homeless].join(" "), fields: byField });
-    if (error.code === "stock") this.#quoteSoon(); // the quote knows what is left
+    // the quote knows what is left, and what it costs now
+    if (error.code === "stock" || error.code === "price_changed") this.#quoteSoon();
   }
 
   #order() {
@@ -148,6 +206,7 @@ class Till {
 
   #changed() {
     clearRefusal(this.payment.form);
+    this.#isPriceless = false;
     this.#keep();
     this.#quoteSoon();
   }
@@ -156,7 +215,7 @@ class Till {
   #keep() {
     const patient = this.patients?.patient;
     const isBlank = this.cart.isEmpty && !patient;
-    keepDraft(this.draftKey, isBlank ? null : { client_ref: this.isOutcomeUnknown ? this.reference : null, patient, items: this.cart.items });
+    keepDraft(this.userId, isBlank ? null : { client_ref: this.isOutcomeUnknown ? this.reference : null, patient, items: this.cart.items });
   }
 
   // ---- the quote ----
@@ -179,10 +238,14 @@ class Till {
         const answer = await quote(this.#order(), asking.signal);
         if (asking.signal.aborted) return;
         if (answer.error) {
-          this.#refused(answer.error);
+          const isNews = !this.#isPriceless; // said once, not at every try
+          this.#showNoTotals();
+          if (isNews) this.#refused(answer.error);
+          if (!(answer.status < 500)) this.#quoteTimer = setTimeout(() => this.#quoteSoon(), QUOTE_AGAIN_MS);
         } else {
+          if (this.#isPriceless) this.#pricesAreBack();
           for (const line of answer.lines) if (!this.#live.has(keyOf(line))) this.#live.set(keyOf(line), this.#stockInQuote(line));
-          this.cart.showQuote(answer.lines);
+          this.cart.showQuote(answer.lines, this.patients?.patient?.id ?? null);
           this.#showTotals(answer);
         }
         done();
@@ -190,8 +253,23 @@ class Till {
     });
   }
 
+  #pricesAreBack() {
+    this.#isPriceless = false;
+    clearRefusal(this.payment.form);
+    if (this.isOutcomeUnknown && !this.#isSaving) showRefusal(this.payment.form, { message: LOST_SALE });
+  }
+
+  /** What stood there was for another cart, or of another hour. */
+  #showNoTotals() {
+    this.#isPriceless = true;
+    for (const place of document.querySelectorAll("[data-total], [data-omset-bpjs], [data-omset-umum]")) setText(place, "…");
+    for (const place of document.querySelectorAll("[data-pay-summary]")) setText(place, `${this.cart.pieces} barang`);
+    this.payment.setDue(null);
+  }
+
   #showTotals(answer) {
     this.total = answer;
+    this.#told = { order: JSON.stringify(this.#order()), omset_umum: answer.omset_umum };
     const { total, omset_bpjs, omset_umum } = answer;
     const service = this.patients?.patient?.service_type ?? "BPJS";
     setText(this.main.querySelector("[data-total]"), rupiah(total));
@@ -215,26 +293,6 @@ class Till {
   #stockInQuote(line) {
     const product = this.picker.product(keyOf(line));
     return product?.is_custom_order || line.is_custom_order ? Infinity : line.stok ?? Infinity;
-  }
-
-  // ---- keys ----
-
-  #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    const field = this.picker.field;
-    const inField = event.target.matches?.("input, textarea, select");
-    const isFree = !inField || (event.target === field && field.value === "");
-    const act = {
-      F2: () => { field.focus(); field.select(); },
-      F4: () => this.patients.change(),
-      F8: () => this.payment.focus(),
-      F9: () => this.save(),
-      "+": isFree && (() => this.cart.nudge(1)),
-      "-": isFree && (() => this.cart.nudge(-1)),
-    }[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
   }
 
   #setSaving(isSaving) {

@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -52,7 +53,7 @@ export class Demo {
   async run() {
     const child = spawn(melati, [
       "demo", "--listen", `127.0.0.1:${this.port}`, "--data-dir", join(this.directory, "data"),
-      "--sales-per-minute", "0", "--heartbeat-seconds", String(HEARTBEAT_MS / 1000),
+      "--sales-per-minute", "0", "--metrics-listen", "", "--heartbeat-seconds", String(HEARTBEAT_MS / 1000),
     ], { stdio: ["ignore", "pipe", "pipe"] });
     this.process = child;
     running.add(child);
@@ -204,12 +205,13 @@ export class Network {
 /** A name that the browser does not trust as it trusts 127.0.0.1: no Web Locks there, as in a shop without TLS. */
 export const SHOP_WITHOUT_TLS = "toko.example";
 
-export function launch(options = {}) {
+/** args: further ones for Chromium. */
+export function launch({ args = [], ...options } = {}) {
   if (!chromiumBinary) throw new Error("no Chromium found: install one, or name it in CHROMIUM");
   return chromium.launch({
     executablePath: chromiumBinary,
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync", `--host-resolver-rules=MAP ${SHOP_WITHOUT_TLS} 127.0.0.1`],
+      "--disable-component-update", "--disable-sync", `--host-resolver-rules=MAP ${SHOP_WITHOUT_TLS} 127.0.0.1`, ...args],
     ...options,
   });
 }
@@ -253,7 +255,7 @@ export const wearing = (theme) => ({
   origins: [],
 });
 
-/** Runs in every page before its own scripts: what it opened, and all that its indicator ever said. */
+/** Runs in every page before its own scripts: what it opened, how often it printed, and all that its indicator ever said. */
 function remember() {
   window.openedStreams = [];
   window.EventSource = class extends EventSource {
@@ -263,6 +265,7 @@ function remember() {
     }
   };
   window.indicated = [];
+  window.print = () => (window.printed = (window.printed ?? 0) + 1); // no dialog that nobody answers
   new MutationObserver(() => {
     const is = document.querySelector("[data-live]")?.dataset.live;
     if (is && window.indicated[window.indicated.length - 1]?.is !== is) window.indicated.push({ is, at: Date.now() });
@@ -280,6 +283,17 @@ export async function openTab(context, path) {
 
 /** Waits until the page's indicator says so: "live", "connecting" or "stale". */
 export const untilStatus = (page, status) => page.waitForSelector(`[data-live="${status}"]`, { state: "attached" });
+
+/** What was low before the first page in a browser is no news there: until it has looked, nothing asks. */
+export const untilFirstLook = (page) => until(() => page.evaluate(async () => {
+  if (!(await indexedDB.databases()).some(({ name }) => name === "melati")) return false;
+  return new Promise((resolve) => {
+    indexedDB.open("melati").onsuccess = ({ target: { result: database } }) => {
+      database.transaction("once").objectStore("once").count().onsuccess = ({ target }) => resolve(target.result > 0);
+      database.close();
+    };
+  });
+}), "the first look");
 
 /** Waits until the element's text is this (a string, or a pattern); no-break spaces count as spaces. */
 export async function untilText(page, selector, wanted) {
@@ -306,13 +320,80 @@ export async function openTill(context) {
   return page;
 }
 
+/** So long a page may take to say what it shows. One that is just being left may never answer; the next one is asked again. */
+const ANSWER_MS = 4_000;
+
 /** Polls until `check` holds. What it waits for is said when it does not come. */
 export async function until(check, what) {
   const deadline = Date.now() + PATIENCE_MS;
-  while (!(await check())) {
+  while (!(await answered(check()))) {
     if (Date.now() > deadline) assert.fail(`waited in vain for ${typeof what === "function" ? what() : what}`);
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
+}
+
+async function answered(asked) {
+  let timer;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, ANSWER_MS, false)));
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+    asked.catch?.(() => {}); // what comes after all concerns nobody
+  }
+}
+
+/** What is no page: assets, data for scripts and programs, streams. */
+const NO_PAGE = /^\/(assets|health|api|realtime|metrics|login|sw\.js|manifest)/;
+
+/** axe-core, to be evaluated in a page: its policy would rightly refuse it as a script. */
+export const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe finds on the page as it is now, in both themes. */
+export async function violations(page) {
+  await page.evaluate(axe);
+  const found = [];
+  for (const theme of ["light", "dark"]) {
+    await page.evaluate((to) => (document.documentElement.dataset.bsTheme = to), theme);
+    const { violations: all } = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
+    found.push(...all.map(({ id, nodes }) => `${theme}: ${id} at ${nodes.map(({ target }) => target).slice(0, 3).join(", ")}`));
+  }
+  return found;
+}
+
+/** Every page there is, as the table in tests/hostile/routes.rs has them, at home in branch 1 of the demo; and some of their states. */
+export async function everyPage(demo) {
+  const table = await readFile(join(root, "tests/hostile/routes.rs"), "utf8");
+  const listed = [...table.matchAll(/^\s+get\(\s*"([^"]+)",\s*"([^"]+)"/gm)].map(([, path, here]) => ({ path, here }));
+  assert.ok(listed.length > 30, `the table was read: ${listed.length}`);
+  const sale = await demo.value("select id from penjualans where branch_id = 1 and kekurangan > 0 order by id desc limit 1");
+  const frame = await demo.frame(1);
+  const patient = await demo.value("select pasien_id from penjualans where id = $1", [sale]);
+  // a count and a transfer, half done
+  const opname = await demo.value(`with made as (insert into stock_opnames (branch_id, product_type) values (1, 'Aksesoris')
+    on conflict do nothing returning id) select id from made union select id from stock_opnames where branch_id = 1 and product_type = 'Aksesoris' limit 1`);
+  const transfer = await demo.value("insert into stock_transfers (from_branch, to_branch) select 1, min(id) from branches where id <> 1 returning id");
+  const fill = {
+    "/stok/{jenis}/baru": "", "/stok/opname/{id}": opname, "/stok/transfer/{id}": transfer,
+    "/stok/impor/{id}": await demo.value(`insert into stock_imports (branch_id, user_id, product_type, reason, file_name, body)
+      select 1, id, 'Frame', 'koreksi', 'stok.csv', 'kode;merk;harga_jual' || chr(10) || 'FRX;Nusa;150.000' from users where email = 'admin1@melati.test' returning id`),
+    "/stok/{jenis}/{id}": frame.id, "/penjualan/{id}": sale, "/pasien/{id}": patient, "/cabang/{id}": 1,
+    "/pengguna/{id}": await demo.value("select id from users where branch_id = 1 and role = 'kasir' order by id desc limit 1"),
+  };
+  const found = [];
+  for (const { path, here } of listed) {
+    if (NO_PAGE.test(path)) continue;
+    const kind = Object.keys(fill).filter((kind) => path.startsWith(kind)).sort((a, b) => b.length - a.length)[0];
+    // reports and days are the same everywhere: as the table has them
+    const filled = path.startsWith("/laporan/") ? here.split("?")[0] : kind ? path.replace("{jenis}", "frame").replace("{id}", fill[kind]) : path;
+    // what a query says may be needed (a file's kind, a day): as the table has it
+    const query = here.includes("?") ? here.slice(here.indexOf("?")) : "";
+    assert.ok(!filled.includes("{"), `what stands for the braces of ${path} in the demo? Say it in tests/browser/lib.mjs`);
+    found.push(filled + query);
+  }
+  return [...new Set([...found, "/stok?jenis=lensa", "/stok?jenis=aksesoris&level=low", "/stok?cari=tidakadayangbegini",
+    `/stok?jenis=frame&buka=${frame.id}&ubah=koreksi&cari=${frame.kode}`, "/penjualan?cari=tidakadayangbegini", "/pasien?cari=tidakadayangbegini",
+    "/pengguna?cari=tidakadayangbegini", "/pesanan?saring=kurang", "/tidak-ada"])];
 }
 
 export const rupiah = (amount) => `Rp ${String(amount).replace(/\B(?=(\d{3})+$)/g, ".")}`;

@@ -5,7 +5,7 @@
 
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Demo, launch, openTill, openWindow, root, sell, signIn, untilStatus, untilText, wearing } from "./lib.mjs";
+import { Demo, everyPage, launch, openTill, openWindow, root, sell, signIn, untilStatus, untilText, wearing } from "./lib.mjs";
 
 const only = process.argv[2] ?? "";
 const out = join(root, "test-results/screenshots");
@@ -23,13 +23,30 @@ try {
   const seller = await signIn(browser, demo.url, "kasir1");
   const sold = await sell(seller.context, { pasien_id: patient, frame, metode: "tunai", jumlah: 100_000, diterima: 150_000 });
   await demo.setStock(scarce, 2);
+  const back = await sell(seller.context, { pasien_id: patient, frame, metode: "tunai", jumlah: 150_000, diterima: 200_000 });
+  const admin = await signIn(browser, demo.url, "admin1");
+  await admin.context.request.post(`${back.redirect}/batal`, {
+    headers: { Accept: "application/json" }, form: { bayar: "150000", alasan: "Salah pasien, dibuat ulang" },
+  });
 
-  const shop = ["/", "/penjualan", sold.redirect, `${sold.redirect}/struk`, "/pesanan", `/pesanan?ditolak=${await ready()}&sebab=unpaid`,
-    "/stok", "/stok?jenis=lensa&level=low", "/stok?cari=tidakada", `/stok/frame/${frame.id}`, "/notifikasi", "/akun", "/tidak-ada"];
+  // a count, a transfer and a sheet as an admin has them half done
+  const begin = async (path, form) => (await (await admin.context.request.post(path, { headers: { Accept: "application/json" }, form })).json()).redirect;
+  const opname = await begin("/stok/opname", { jenis: "frame" });
+  await begin(`${opname}/hitung`, { kode: frame.kode, jumlah: frame.stok - 2 });
+  const transfer = await begin("/stok/transfer", { ke: await demo.value("select min(id) from branches where id <> 1") });
+  await begin(`${transfer}/baris`, { kode: frame.kode, jumlah: 2 });
+  const sheet = await begin("/stok/impor", { jenis: "frame", isi: `kode;merk;harga_jual;stok\n${frame.kode};Sendja Baru;700.000;9\nFRBARU;Nusa;150.000;4\n` });
+  await admin.context.close();
+
+  const shop = ["/", "/?rentang=7", "/penjualan", sold.redirect, `${sold.redirect}/struk`, "/pesanan", `/pesanan?ditolak=${await ready()}&sebab=unpaid`,
+    "/pesanan?cari=a", "/pesanan?cari=tidakada",
+    "/penjualan?status=Dibatalkan", `${sold.redirect}/struk?kertas=a5`, `${back.redirect}/struk?kertas=80mm`,
+    "/stok", "/stok?jenis=lensa&level=low", "/stok?cari=tidakada", `/stok/frame/${frame.id}`, "/notifikasi", "/peringatan", "/peringatan?keadaan=ditangani", "/akun", "/tidak-ada"];
+  const every = (await everyPage(demo)).filter((path) => !shop.includes(path));
   const pages = {
-    kasir1: [...shop, "/penjualan/create"],
-    admin1: [...shop, `/stok?jenis=frame&buka=${scarce.id}&ubah=koreksi&cari=${scarce.kode}`],
-    superadmin: ["/", "/stok", "/penjualan", "/pesanan", "/akun"],
+    kasir1: [...shop, `${back.redirect}?batal`, "/penjualan/create", "/lainnya", ...every.filter((path) => path.startsWith("/pasien"))],
+    admin1: [...shop, "/pengumuman", opname, transfer, sheet, ...every, `${sold.redirect}?batalkan#batalkan`, `/stok?jenis=frame&buka=${scarce.id}&ubah=koreksi&cari=${scarce.kode}`],
+    superadmin: ["/", "/?rentang=7", "/stok", "/penjualan", "/pesanan", "/lainnya", "/akun", ...every.filter((path) => /^\/(pantauan|pengguna|cabang|tarif|audit|pasien|laporan)/.test(path))],
   };
   for (const [width, viewport] of Object.entries(sizes)) {
     for (const [theme, colorScheme] of Object.entries(themes)) {
@@ -43,12 +60,17 @@ try {
         for (const path of paths) {
           const name = `${who}${path.replace(/\/\d+/, "-satu").replace(/[^a-z]+/g, "-").replace(/-$/, "") || "-beranda"}-${width}-${theme}`;
           if (!name.includes(only)) continue;
-          await page.goto(path);
-          if (await page.locator("[data-live]").count()) await untilStatus(page, "live");
+          const answer = await page.goto(path).catch(() => null); // a file to download is no page
+          if (!/text\/html/.test(answer?.headers()["content-type"] ?? "") || !(await page.title())) continue;
+          if (answer.ok() && await page.locator("[data-live]").count()) await untilStatus(page, "live");
+          if (path.endsWith("#batalkan")) await page.click("#batalkan summary");
           await shoot(page, name);
           if (path === "/") {
             await page.click("[data-bell] summary");
             await shoot(page, name.replace("beranda", "lonceng"), false);
+            await page.click("[data-worst-menu] summary");
+            await page.waitForSelector("[data-worst-menu] [data-product]");
+            await shoot(page, name.replace("beranda", "stok-terendah"), false);
           }
         }
         if (who === "kasir1" && `kasir1-penjualan-baru-terisi-${width}-${theme}`.includes(only)) {
@@ -66,6 +88,28 @@ try {
           await till.keyboard.type("900000");
           await untilText(till, "[data-change]", /^Rp [1-9]/);
           await shoot(till, `${who}-penjualan-baru-terisi-${width}-${theme}`);
+          await till.click(".pay label:has([value=qris])");
+          await till.check("[name=dp]");
+          await till.fill("#jumlah", "200000");
+          await till.evaluate(() => document.querySelector("[data-camera-open]").click());
+          await till.waitForSelector("[data-camera]:not([hidden])");
+          await demo.setStock(frame, 0);
+          await till.waitForSelector("[data-line-note]:not([hidden])");
+          await shoot(till, `${who}-penjualan-baru-terisi-dp-${width}-${theme}`);
+          await demo.setStock(frame, 20);
+          await till.evaluate(() => document.querySelector("[data-camera-close]").click());
+          await till.evaluate(() => document.querySelector("[data-keys-open]").click());
+          await shoot(till, `${who}-penjualan-baru-terisi-pintasan-${width}-${theme}`, false);
+          await till.evaluate(() => document.querySelector("[data-keys-close]").click());
+          await till.evaluate(() => document.querySelector("[data-patient-change]").click());
+          await till.click("[data-patient-new]");
+          await till.selectOption("#service_type", "BPJS III");
+          await till.fill("#nama_pasien", "Sri Wahyuni");
+          await till.click("[data-resep] summary");
+          await till.fill("[name=od_cyl]", "-0,50");
+          await till.click("[data-patient-form] button[type=submit]");
+          await till.waitForSelector("[data-error-for=od_axis]:not([hidden])");
+          await shoot(till, `${who}-penjualan-baru-terisi-pasien-${width}-${theme}`);
         }
         await context.close();
       }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use eventsource_stream::{Event, EventStream, Eventsource};
 use futures_util::{Stream, StreamExt};
-use melati::config::Config;
+use melati::config::{Config, MetricsListen};
 use reqwest::cookie::{CookieStore, Jar};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::db::fresh_database;
 use super::watcher::Unheard;
 
-pub const PASSWORD: &str = "melati-test";
+pub const PASSWORD: &str = "melati-tester";
 
 /// Far longer than anything here takes: a test that waits for it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -80,7 +80,11 @@ impl TestApp {
     }
 
     /// On a database that is filled already, which the server reaches in its own way.
-    pub async fn start_on(db: PgPool, server_db: PgPool, config: Config) -> Self {
+    pub async fn start_on(db: PgPool, server_db: PgPool, mut config: Config) -> Self {
+        // the default is one address for all who run here
+        if config.metrics_listen == Config::default().metrics_listen {
+            config.metrics_listen = MetricsListen(None);
+        }
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut app = Self { db, server_db, address, config, stop: CancellationToken::new(), server: None };
         app.come_up().await;
@@ -198,7 +202,9 @@ impl Person {
             request = request.header("last-event-id", cursor);
         }
         let answer = request.send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK, "{path} opens");
+        if answer.status() != StatusCode::OK {
+            panic!("{path} does not open: {} {}", answer.status(), answer.text().await.unwrap_or_default());
+        }
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         assert_eq!(answer.headers()["cache-control"], "no-cache, no-transform");
         assert_eq!(answer.headers()["x-accel-buffering"], "no");

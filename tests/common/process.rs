@@ -83,6 +83,8 @@ pub fn melati(subcommand: &str, data: &Path) -> Command {
             command.env_remove(name);
         }
     }
+    // the default is one address for all who run here
+    command.env("MELATI_METRICS_LISTEN", "");
     command.env("RUST_LOG", "off").env("MELATI_DATA_DIR", data).arg(subcommand).stdin(Stdio::null());
     command
 }

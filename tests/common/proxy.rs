@@ -34,7 +34,11 @@ pub struct Proxy {
 
 impl Proxy {
     pub async fn to(upstream: Upstream) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), upstream).await
+    }
+
+    pub async fn at(address: SocketAddr, upstream: Upstream) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let way = watch::Sender::new(Way::default());
         let accepted = Arc::new(AtomicUsize::new(0));

@@ -62,7 +62,8 @@ async fn fingerprint(app: &TestApp) -> String {
              SELECT to_jsonb(x) - 'updated_at' AS t FROM users x UNION ALL SELECT to_jsonb(x) FROM pasiens x UNION ALL SELECT to_jsonb(x) FROM frames x
              UNION ALL SELECT to_jsonb(x) FROM lensas x UNION ALL SELECT to_jsonb(x) FROM aksesoris x UNION ALL SELECT to_jsonb(x) FROM open_days x
              UNION ALL SELECT to_jsonb(x) FROM penjualans x UNION ALL SELECT to_jsonb(x) FROM pembayarans x UNION ALL SELECT to_jsonb(x) FROM stock_movements x
-             UNION ALL SELECT to_jsonb(x) FROM notification_reads x UNION ALL SELECT to_jsonb(x) FROM sessions x) all_of_it",
+             UNION ALL SELECT to_jsonb(x) FROM notification_reads x UNION ALL SELECT to_jsonb(x) FROM sessions x
+             UNION ALL SELECT to_jsonb(x) FROM branches x UNION ALL SELECT to_jsonb(x) FROM bpjs_rates x) all_of_it",
     )
     .await
 }
@@ -105,12 +106,53 @@ async fn sending_more_than_anyone_needs() {
     }
 }
 
+/// A frame of HEADERS on stream 1 that says that more will follow (no END_HEADERS), with one header of the table in it.
+const DANGLING: &[u8] = &[0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
+
+/// Speaks HTTP/2, says `then` and nothing more, but answers every ping: until the server has had enough.
+async fn http_2_and_then(app: &TestApp, then: &[u8]) -> Duration {
+    let mut socket = TcpStream::connect(app.address).await.unwrap();
+    let begun = Instant::now();
+    socket.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    socket.write_all(then).await.unwrap();
+    let listening = async {
+        let mut head = [0; 9];
+        while socket.read_exact(&mut head).await.is_ok() {
+            let mut rest = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+            if socket.read_exact(&mut rest).await.is_err() {
+                break;
+            }
+            if (head[3], head[4] & 1) == (6, 0) {
+                head[4] = 1;
+                let _ = socket.write_all(&[&head[..], &rest].concat()).await;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(40), listening).await;
+    begun.elapsed()
+}
+
 /// A head that never ends, and a form that comes a byte a second: connections held for nothing. (It takes half a minute:
 /// that is the limit.)
 #[tokio::test]
 async fn sending_slowly() {
     let app = TestApp::start().await;
     let head = raw(&app, b"GET / HTTP/1.1\r\nHost: x\r\n", Duration::from_secs(40));
+    // a header line a second is no head, either
+    let dripped = async {
+        let mut socket = TcpStream::connect(app.address).await.unwrap();
+        let begun = Instant::now();
+        socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+        let (mut read, mut write) = socket.into_split();
+        let drip = tokio::spawn(async move {
+            while write.write_all(b"x: y\r\n").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let _ = tokio::time::timeout(Duration::from_secs(40), read.read_to_end(&mut Vec::new())).await;
+        drip.abort();
+        begun.elapsed()
+    };
     let body = async {
         let mut socket = TcpStream::connect(app.address).await.unwrap();
         let begun = Instant::now();
@@ -127,11 +169,28 @@ async fn sending_slowly() {
         drip.abort();
         (String::from_utf8_lossy(&answer).into_owned(), begun.elapsed())
     };
-    let ((_, head_took), (answer, body_took)) = tokio::join!(head, body);
-    assert!(head_took < Duration::from_secs(35), "a head may take half a minute: {head_took:?}");
+    let http_2 = [http_2_and_then(&app, &[]), http_2_and_then(&app, DANGLING)];
+    let ((_, head_took), dripped_took, (answer, body_took), http_2_took) =
+        tokio::join!(head, dripped, body, futures_util::future::join_all(http_2));
+    for took in [head_took, dripped_took].into_iter().chain(http_2_took) {
+        assert!(took < Duration::from_secs(35), "a head may take half a minute: {took:?}");
+    }
     assert!(body_took < Duration::from_secs(15), "a body ten seconds: {body_took:?}");
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
+
+/// All of it: one part less, or one source more, is another policy.
+const POLICY: [&str; 9] = [
+    "default-src 'self'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+];
 
 /// A page of ours in a frame, a script in a page, a file taken for a page, an address told to other sites.
 #[tokio::test]
@@ -139,7 +198,7 @@ async fn what_browsers_are_told() {
     let expected = [
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "same-origin"),
-        ("permissions-policy", "camera=(self), microphone=(), geolocation=(), payment=()"),
+        ("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=()"),
     ];
     for secure_cookies in [false, true] {
         let app = TestApp::start_with(Config { secure_cookies, ..Config::default() }).await;
@@ -151,17 +210,8 @@ async fn what_browsers_are_told() {
                 assert_eq!(headers[name], value, "{path}");
             }
             let policy = headers["content-security-policy"].to_str().unwrap();
-            for part in [
-                "default-src 'self'",
-                "script-src 'self'",
-                "style-src 'self'",
-                "object-src 'none'",
-                "base-uri 'none'",
-                "form-action 'self'",
-                "frame-ancestors 'none'",
-            ] {
-                assert!(policy.split("; ").any(|one| one == part), "{path}: {part}");
-            }
+            let told: Vec<_> = policy.split("; ").collect();
+            assert_eq!(told, POLICY, "{path}");
             assert!(!policy.contains("unsafe") && !policy.contains('*'), "{path}: {policy}");
             assert_eq!(headers.contains_key("strict-transport-security"), secure_cookies, "{path}");
             assert!(!headers.contains_key("server") && !headers.contains_key("x-powered-by"));
@@ -251,4 +301,178 @@ async fn reading_errors() {
             }
         }
     }
+}
+
+/// Sends a sheet of two megabytes without being anyone who may, and a large form without being anyone at all.
+#[tokio::test]
+async fn a_body_before_anyone_has_asked_who_it_is() {
+    let app = TestApp::start().await;
+    let (admin, kasir, nobody) = (app.sign_in("admin1").await, app.sign_in("kasir1").await, app.nobody());
+    for (person, path, bytes, expected) in [
+        (&nobody, "/login", 20_000, StatusCode::PAYLOAD_TOO_LARGE),
+        (&nobody, "/penjualan", 200_000, StatusCode::PAYLOAD_TOO_LARGE),
+        (&nobody, "/stok/impor", 1_000_000, StatusCode::PAYLOAD_TOO_LARGE),
+        (&kasir, "/stok/impor", 1_000_000, StatusCode::FORBIDDEN),
+        (&kasir, "/penjualan", 200_000, StatusCode::UNPROCESSABLE_ENTITY),
+        (&admin, "/stok/impor", 1_000_000, StatusCode::OK),
+    ] {
+        let request = person.post(path).header("accept", "application/json");
+        let request = match path {
+            "/penjualan" => {
+                request.header("content-type", "application/json").body(format!("\"{}\"", "x".repeat(bytes)))
+            }
+            _ => request.form(&[("jenis", "frame".to_owned()), ("isi", format!("kode\n{}", "x".repeat(bytes)))]),
+        };
+        match request.send().await {
+            Ok(answer) => assert_eq!(answer.status(), expected, "{path} with {bytes}"),
+            // it went on sending when it was refused
+            Err(_) => {
+                assert!(![StatusCode::OK, StatusCode::UNPROCESSABLE_ENTITY].contains(&expected), "{path} with {bytes}")
+            }
+        }
+    }
+    // and who does not say how much it will be
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(
+        (0..20).map(|_| Ok::<_, std::io::Error>("x".repeat(10_000))),
+    ));
+    if let Ok(answer) = nobody.post("/login").header("accept", "application/json").body(body).send().await {
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}
+
+/// A crowd of forms that are all but whole, each waiting with its last byte, until there is no memory for anyone else's.
+#[tokio::test]
+async fn filling_the_memory_with_forms() {
+    let app = TestApp::start().await;
+    let kasir = app.sign_in("kasir1").await;
+    let head = format!(
+        "POST /penjualan HTTP/1.1\r\nHost: x\r\nCookie: {}\r\nContent-Type: application/json\r\nContent-Length: 262144\r\n\r\n",
+        kasir.cookie()
+    );
+    let form = [head.as_bytes(), &[b' '; 262_000]].concat();
+    let knock = async || {
+        let request = kasir.post("/hari/tidak-ada").header("accept", "application/json");
+        request.form(&[("x", "y".repeat(262_000))]).send().await.unwrap()
+    };
+    assert_eq!(knock().await.status(), StatusCode::NOT_FOUND, "there is room, at first");
+    let send = async || {
+        let mut socket = TcpStream::connect(app.address).await.unwrap();
+        let _ = socket.write_all(&form).await;
+        socket
+    };
+    let mut crowd = futures_util::future::join_all((0..130).map(|_| send())).await;
+    let full = async {
+        loop {
+            // whoever is refused gives back what they held: others come in their place
+            crowd.push(send().await);
+            let answer = knock().await;
+            if answer.status() != StatusCode::NOT_FOUND {
+                return answer;
+            }
+        }
+    };
+    let answer = tokio::time::timeout(PATIENCE, full).await.expect("there is no room any more");
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key("retry-after"));
+    assert_eq!(kasir.page("/stok").await.status(), StatusCode::OK, "pages go on");
+    drop(crowd);
+    while knock().await.status() != StatusCode::NOT_FOUND {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Reads the log of the proxy: what was searched for, and where somebody came from.
+#[test]
+fn patients_in_the_log_of_the_proxy() {
+    for conf in [include_str!("../../nginx.conf"), include_str!("../../ops/container/nginx.conf")] {
+        let said: String = conf.lines().map(|line| line.split('#').next().unwrap()).collect::<Vec<_>>().join("\n");
+        let statements: Vec<&str> = said.split([';', '{', '}']).map(str::trim).collect();
+        let of = |name: &str| -> Vec<&str> {
+            statements.iter().copied().filter(|one| one.split_whitespace().next() == Some(name)).collect()
+        };
+        let (formats, logs) = (of("log_format"), of("access_log"));
+        assert_eq!((formats.len(), logs.len()), (1, 1), "{logs:?}");
+        assert!(logs[0].ends_with(" melati") && formats[0].starts_with("log_format melati "), "not nginx's own format");
+        for telling in [
+            "$request ",
+            "$request\"",
+            "$request_uri",
+            "$args",
+            "$is_args",
+            "$arg_",
+            "$query_string",
+            "$http_referer",
+            "$http_cookie",
+        ] {
+            assert!(!formats[0].contains(telling), "{telling}");
+        }
+        assert!(of("error_log").iter().all(|log| log.ends_with(" crit")) && of("error_log").len() == 1);
+    }
+}
+
+/// Names that begin like a formula, or go on like one behind a separator: whoever opens a sheet of ours runs nothing, whichever
+/// separator their spreadsheet expects.
+#[tokio::test]
+async fn formulas_in_sheets() {
+    let app = TestApp::start().await;
+    app.sql(SALES).await;
+    let pusat = app.sign_in("pusat").await;
+    pusat.post("/cabang/pilih").form(&[("branch_id", "1")]).send().await.unwrap();
+    let doors = [
+        "/stok/ekspor?jenis=frame",
+        "/stok/ekspor?jenis=lensa",
+        "/stok/ekspor?jenis=aksesoris",
+        "/penjualan/ekspor",
+        "/laporan/stok-mati/csv?cabang=1",
+        "/laporan/produk/csv?cabang=1",
+        "/laporan/kasir/csv?cabang=1",
+        "/laporan/harian/csv?cabang=1",
+    ];
+    let mut sheets = 0;
+    for formula in [
+        "=1+1", "+1+1", "-1+1", "@SUM(1)", "＝1", "＋1", "－1", "＠1", " =1", "\n=1", "\t=1", "\r=1", "\"=1", "x,=1,y",
+        "x;=1;y", "x\t=1\ty", "x\n=1", "x,\"=1\"", "'=1",
+    ] {
+        for statement in [
+            "UPDATE frames SET merk_frame = $1, kode_frame = $1 || id",
+            "UPDATE lensas SET merk_lensa = $1, kode_lensa = $1 || id, type = $1, index = $1, coating = $1",
+            "UPDATE aksesoris SET nama_produk = $1",
+            "UPDATE pasiens SET nama_pasien = $1",
+            "UPDATE users SET name = $1",
+            "UPDATE branches SET name = $1 || id",
+            "UPDATE penjualan_details SET nama = $1",
+            "UPDATE penjualans SET alasan_batal = $1 WHERE dibatalkan_at IS NOT NULL",
+        ] {
+            sqlx::query(statement).bind(formula).execute(&app.db).await.unwrap();
+        }
+        for door in doors {
+            let answer = pusat.get(door).send().await.unwrap();
+            let kind = answer.headers().get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
+            if !kind.starts_with("text/csv") {
+                continue;
+            }
+            let sheet = answer.text().await.unwrap();
+            sheets += usize::from(sheet.contains('1'));
+            for separator in [b';', b',', b'\t'] {
+                let mut reader = csv::ReaderBuilder::new()
+                    .delimiter(separator)
+                    .has_headers(false)
+                    .flexible(true)
+                    .from_reader(sheet.trim_start_matches('\u{feff}').as_bytes());
+                for cell in
+                    reader.records().flat_map(|record| record.unwrap().iter().map(str::to_owned).collect::<Vec<_>>())
+                {
+                    let begins = cell.trim_start().trim_start_matches('"').chars().next();
+                    let is_number = cell.parse::<i64>().is_ok();
+                    // a negative number is only a number; of a line that is not cut the rest is no arithmetic
+                    assert!(
+                        is_number || !matches!(begins, Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠')),
+                        "{door} by {:?}: {cell:?} of {formula:?}",
+                        char::from(separator)
+                    );
+                }
+            }
+        }
+    }
+    assert!(sheets >= 5 * 19, "{sheets} sheets had it");
 }

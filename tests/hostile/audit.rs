@@ -1,10 +1,11 @@
 //! Doing something without a trace.
 
 use melati::config::Config;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::common::app::{PASSWORD, Person, TestApp};
+use crate::routes::{SALES, table};
 
 type Entry = (String, Option<i64>, Option<String>, Option<i64>, String, Option<Value>, Option<Value>);
 
@@ -138,4 +139,53 @@ async fn reading_the_log_of_others() {
     assert_eq!(page.matches("Masuk</span>").count(), 1, "one sign-in of Hendra");
     assert!(page.contains("127.0.0.1") && page.contains("Kemang"));
     assert!(pusat.page("/audit?tanggal=2001-01-01").await.text().await.unwrap().contains("Tidak ada catatan"));
+}
+
+/// Writes through a page that forgot to say who is writing. Every write there is is made, and every row of the shop that
+/// changed must know the writer and where they were: the triggers of the log take both from the transaction.
+#[tokio::test]
+async fn a_write_that_nobody_signed() {
+    let app = TestApp::start().await;
+    app.sql(SALES).await;
+    app.sql(
+        "CREATE TABLE seen_writes (tbl text, who text, address text);
+         CREATE FUNCTION see_write() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             INSERT INTO seen_writes VALUES (TG_TABLE_NAME, melati_setting('user_id'), melati_setting('address'));
+             RETURN NULL;
+         END $$;
+         DO $$
+         DECLARE t text;
+         BEGIN
+             -- what belongs to a browser or to its reader is no business of the log
+             FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'feed%'
+                      AND tablename NOT IN ('_sqlx_migrations', 'seen_writes', 'sessions', 'sign_in_limits', 'audit_log', 'stock_imports') AND tablename NOT LIKE 'notification%' AND tablename NOT LIKE 'rollup%' LOOP
+                 EXECUTE format('CREATE TRIGGER see_write AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION see_write()', t);
+             END LOOP;
+         END $$;",
+    )
+    .await;
+    let pusat = app.sign_in("pusat").await;
+    let mut tables = std::collections::BTreeSet::new();
+    for route in table().into_iter().filter(|route| route.method != Method::GET) {
+        if ["/logout", "/login", "/akun/keluar-semua"].contains(&route.path) {
+            continue;
+        }
+        // a new password of their own leaves them without a chosen branch
+        pusat.post("/cabang/pilih").form(&[("branch_id", "1")]).send().await.unwrap();
+        app.sql("DELETE FROM seen_writes").await;
+        drop(route.request(&pusat, route.here).send().await.unwrap());
+        let seen: Vec<(String, Option<String>, Option<String>)> =
+            sqlx::query_as("SELECT DISTINCT tbl, who, address FROM seen_writes").fetch_all(&app.db).await.unwrap();
+        for (tbl, who, address) in seen {
+            let signed = (who.as_deref(), address.as_deref());
+            assert_eq!(signed, (Some("1"), Some("127.0.0.1")), "{} wrote {tbl}", route.path);
+            tables.insert(tbl);
+        }
+    }
+    for tbl in
+        ["users", "pasiens", "branches", "bpjs_rates", "open_days", "frames", "lensas", "penjualans", "pembayarans"]
+    {
+        assert!(tables.contains(tbl), "nothing wrote {tbl}: {tables:?}");
+    }
 }

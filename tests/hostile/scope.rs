@@ -102,3 +102,36 @@ async fn a_choice_of_branch_that_is_not_theirs() {
     assert!(!found(&admin, "/stok").await.contains(SECRET));
     assert!(!found(&admin, "/realtime/stock-updates").await.contains(SECRET));
 }
+
+/// Asks for what is older than a sale of Ubud, to read off the list when that was.
+#[tokio::test]
+async fn asking_what_was_before_a_sale_of_another_branch() {
+    let app = TestApp::start().await;
+    app.sql(SALES).await;
+    // the bell tells of the sale under another name
+    app.sql("UPDATE pasiens SET nama_pasien = 'Sebelum Sekali' WHERE id = 1").await;
+    app.sql("UPDATE penjualans SET created_at = now() - interval '1 hour' WHERE id = 501").await;
+    let (admin, pusat) = (app.sign_in("admin1").await, app.sign_in("pusat").await);
+    let shows = async |person: &Person| {
+        person.page("/penjualan?sebelum=502").await.text().await.unwrap().contains("Sebelum Sekali")
+    };
+    assert!(shows(&pusat).await, "there is something older");
+    assert!(!shows(&admin).await, "as after a sale that is not there");
+    app.sql("UPDATE penjualans SET created_at = now() + interval '1 hour' WHERE id = 501").await;
+    assert!(!shows(&admin).await, "whatever the order");
+}
+
+/// A kasir takes the takings of all colleagues home in one file.
+#[tokio::test]
+async fn carrying_away_what_colleagues_sold() {
+    let app = TestApp::start().await;
+    app.sql(SALES).await;
+    let own = async |who: &str, query: &str| {
+        let sheet = app.sign_in(who).await.page(&format!("/penjualan/ekspor{query}")).await.text().await.unwrap();
+        sheet.contains("KMG-261121-501")
+    };
+    assert!(own("kasir1", "").await && own("admin1", "").await, "it is kasir1 who sold it");
+    for query in ["", "?kasir=3", "?cari=KMG"] {
+        assert!(!own("kasir1b", query).await, "{query}");
+    }
+}

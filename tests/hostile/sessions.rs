@@ -222,3 +222,99 @@ async fn a_tablet_that_was_left_behind() {
     stream.rest().await;
     assert!(is_in(&agus).await, "nobody else is signed out");
 }
+
+/// Presses the branch switcher while another request of the same browser is in the air: whichever ends last writes the whole
+/// session, as it was when it began.
+#[tokio::test]
+async fn a_request_that_brings_back_an_older_choice() {
+    use melati::postgres::sessions::Sessions;
+    use tower_sessions::SessionStore;
+
+    let app = TestApp::start().await;
+    let pusat = app.sign_in("pusat").await;
+    let sessions = Sessions::new(app.db.clone());
+    let id = app.sql_text("SELECT id FROM sessions").await.parse().unwrap();
+    let looks_at = async || pusat.page("/").await.text().await.unwrap().contains("data-branch-id=\"1\"");
+    for (choice, expected) in [(Some(1), true), (None, false), (Some(1), true)] {
+        let in_the_air = sessions.load(&id).await.unwrap().unwrap();
+        let form = [("branch_id", choice.map_or(String::new(), |id: i64| id.to_string()))];
+        assert!(!pusat.post("/cabang/pilih").form(&form).send().await.unwrap().status().is_client_error());
+        sessions.save(&in_the_air).await.unwrap();
+        assert_eq!(looks_at().await, expected, "{choice:?}");
+    }
+}
+
+/// Until so many wait for a lock: then they have got as far as that.
+async fn somebody_waits(app: &TestApp, many: i64) {
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&app.db).await.unwrap() < many {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Signs in with a password that is changed at this very moment: it was right when it was read, and the session is written when
+/// those that the change ended are gone.
+#[tokio::test]
+async fn a_session_born_of_a_password_that_was_just_changed() {
+    let app = TestApp::start().await;
+    for change in ["UPDATE users SET password = 'x' WHERE id = 3", "UPDATE users SET is_active = false WHERE id = 3"] {
+        app.sql("UPDATE users SET is_active = true WHERE id = 3").await;
+        let own = app.sql_text("SELECT password FROM users WHERE id = 2").await;
+        sqlx::query("UPDATE users SET password = $1 WHERE id = 3").bind(own).execute(&app.db).await.unwrap();
+        let mut admin = app.db.begin().await.unwrap();
+        // the sign-in comes as far as its entry in the log: the password has been found right, and there is no session yet
+        sqlx::query("LOCK TABLE audit_log IN SHARE ROW EXCLUSIVE MODE").execute(&mut *admin).await.unwrap();
+        let thief = app.nobody();
+        let form = [("email", "kasir1@melati.test"), ("password", PASSWORD)];
+        let request = thief.post("/login").header("accept", "application/json").form(&form);
+        let coming = tokio::spawn(request.send());
+        somebody_waits(&app, 1).await;
+        sqlx::query(change).execute(&mut *admin).await.unwrap();
+        admin.commit().await.unwrap();
+        assert_eq!(coming.await.unwrap().unwrap().status(), StatusCode::OK, "it was right");
+        // active again, so that it is not for this that they are out
+        app.sql("UPDATE users SET is_active = true WHERE id = 3").await;
+        assert!(!is_in(&thief).await, "{change}");
+    }
+}
+
+/// Has the session of a stolen tablet renewed while its owner signs out everywhere: the old id is taken out of the store, and
+/// the new one is written when the others are gone.
+#[tokio::test]
+async fn a_session_renewed_while_all_are_ended() {
+    let app = TestApp::start().await;
+    let stolen = app.sign_in("kasir1").await;
+    let owner = app.sign_in("kasir1").await;
+    app.sql("UPDATE users SET role = 'admin' WHERE id = 3").await;
+    let mut held = app.db.begin().await.unwrap();
+    sqlx::query("LOCK TABLE sessions IN SHARE ROW EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
+    let renewing = tokio::spawn({
+        let stolen = stolen.clone();
+        async move { stolen.page("/akun").await }
+    });
+    somebody_waits(&app, 1).await;
+    // behind it: of the two, the renewal goes first
+    let ending = tokio::spawn(owner.post("/akun/keluar-semua").header("accept", "application/json").send());
+    somebody_waits(&app, 2).await;
+    held.commit().await.unwrap();
+    renewing.await.unwrap();
+    assert_eq!(ending.await.unwrap().unwrap().status(), StatusCode::OK);
+    assert!(!is_in(&stolen).await && !is_in(&owner).await);
+}
+
+/// Changes the password of an account, with the old one in hand, just when the admin has given it a new one.
+#[tokio::test]
+async fn changing_a_password_that_was_just_reset() {
+    let app = TestApp::start().await;
+    let thief = app.sign_in("kasir1").await;
+    let mut admin = app.db.begin().await.unwrap();
+    sqlx::query("UPDATE users SET password = 'yang baru' WHERE id = 3").execute(&mut *admin).await.unwrap();
+    let form = [("current", PASSWORD), ("new", "sandi-si-pencuri"), ("repeated", "sandi-si-pencuri")];
+    let request = thief.post("/akun/sandi").header("accept", "application/json").form(&form);
+    let changing = tokio::spawn(request.send());
+    somebody_waits(&app, 1).await;
+    admin.commit().await.unwrap();
+    assert_eq!(changing.await.unwrap().unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(app.sql_text("SELECT password FROM users WHERE id = 3").await, "yang baru");
+}

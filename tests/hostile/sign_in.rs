@@ -184,3 +184,23 @@ async fn who_gets_json() {
     let answer = app.nobody().post("/login").header("accept", "application/json").form(&form).send().await.unwrap();
     assert_eq!(answer.json::<Value>().await.unwrap()["ok"], true);
 }
+
+/// Knows one password, and has every wrong guess at the others forgiven: by beginning to change their own, again and again.
+#[tokio::test]
+async fn having_guesses_forgiven_at_another_door() {
+    let app = behind_a_proxy().await;
+    let from = "198.51.100.7";
+    let own = app.sign_in("kasir1").await;
+    let form = [("current", PASSWORD), ("new", PASSWORD), ("repeated", PASSWORD)];
+    let mut last = 0;
+    for n in 0..60 {
+        last = try_from(&app.nobody(), from, &format!("orang{n}@melati.test"), "tebakan-salah").await.status().as_u16();
+        if last == 429 {
+            break;
+        }
+        let request = own.post("/akun/sandi").header("accept", "application/json").header("x-forwarded-for", from);
+        let answer = request.form(&form).send().await.unwrap();
+        assert!([422, 429].contains(&answer.status().as_u16()), "the right one, and no new one: {}", answer.status());
+    }
+    assert_eq!(last, 429);
+}

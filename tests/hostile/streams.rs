@@ -111,7 +111,7 @@ async fn refused(person: &Person) -> (u16, String, String) {
 /// Opens streams until there is no room for anyone else.
 #[tokio::test]
 async fn taking_all_the_streams() {
-    let app = TestApp::start_with(Config { max_streams_per_user: 2, max_streams: 3, ..Config::default() }).await;
+    let app = TestApp::start_with(Config { max_streams_per_user: 2, max_streams: Some(3), ..Config::default() }).await;
     let rina = app.sign_in("kasir1").await;
     let mut open = Vec::new();
     for _ in 0..2 {
