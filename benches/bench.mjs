@@ -28,7 +28,7 @@ const FILES = Math.min(Number(process.env.FILES || 20_000), hard === 'unlimited'
 const OTHER_FILES = 200;
 const BRANCHES = 50;
 
-const DEFAULT = 'start,open-10k,fanout-1k,fanout-10k,sustained-10,sustained-10k,disorder-200,flood,storm-10k,limit,soak';
+const DEFAULT = 'start,tick,open-10k,fanout-1k,fanout-10k,sustained-10,sustained-10k,disorder-200,flood,storm-10k,limit,soak';
 const PEERS = ['floor', 'melati', 'nchan'];
 
 // ---- what is measured: each returns { figures, raw } for one run of one peer
@@ -104,6 +104,38 @@ const SCENARIOS = {
       }
       const of = (kind) => ({ [`${kind} 10 000 changes elsewhere: p50, ms`]: raw[kind].latency_ms.p50, [`${kind}: p99, ms`]: raw[kind].latency_ms.p99, [`${kind}: the longest, ms`]: raw[kind].latency_ms.max });
       return { figures: { ...of('without'), ...of('with'), lost: raw.without.lost + raw.with.lost }, raw };
+    },
+  },
+  /// What the feed's look costs Postgres at a million products and a million sales: when nothing happens; beside a transaction that has
+  /// written and stays open for a minute, while another one changes a product each second; and those same changes without it.
+  tick: {
+    peers: ['melati'],
+    async run(peer, bench) {
+      if (!bench.everyStatement) return { figures: {}, raw: { 'left out': 'needs pg_stat_statements' } };
+      const server = await peer.start(bench, { template: await bench.millions() });
+      const [one, other] = [0, 1].map(() => new pg.Client({ host: bench.sockets, user: 'bench', database: 'melati' }));
+      await one.connect();
+      await other.connect();
+      const looks = async (seconds, { changes }) => {
+        await bench.admin.query('SELECT pg_stat_statements_reset()');
+        for (let n = 0; n < seconds; n++) {
+          if (changes) await other.query('UPDATE aksesoris SET stok = stok + 1 WHERE id = (SELECT max(id) FROM aksesoris)');
+          await pause(1000);
+        }
+        const { rows } = await bench.admin.query(`SELECT calls::int, mean_exec_time AS mean, max_exec_time AS max FROM pg_stat_statements
+          WHERE userid = 'melati'::regrole AND query LIKE 'WITH change AS MATERIALIZED%'`);
+        return rows[0];
+      };
+      const raw = { idle: await looks(20, { changes: false }), 'with changes': await looks(20, { changes: true }) };
+      await one.query('BEGIN');
+      await one.query('UPDATE aksesoris SET stok = stok + 1 WHERE id = (SELECT min(id) FROM aksesoris)');
+      raw['beside an open transaction'] = await looks(60, { changes: true });
+      await one.query('ROLLBACK');
+      await one.end();
+      await other.end();
+      await server.stop();
+      const figures = Object.entries(raw).flatMap(([when, { mean, max }]) => [[`${when}: ms of Postgres a look`, mean], [`${when}: the longest, ms`, max]]);
+      return { figures: Object.fromEntries(figures), raw };
     },
   },
   /// The server is stopped, 50 changes are made, another one is started: all come back with their cursor, within a second.
@@ -258,12 +290,12 @@ class Peer {
   }
 
   /// Runs the server, and returns once it is ready; two seconds later, unless its beginning is what is measured.
-  async start(bench, { port, warm = 2000 } = {}) {
+  async start(bench, { port, warm = 2000, template = 'seed' } = {}) {
     const resumed = port !== undefined;
     port ??= await freePort();
     const scratch = fs.mkdtempSync(path.join(bench.scratch, `${this.name}-`));
     fs.chmodSync(scratch, 0o755);
-    if (this.database && !resumed) await bench.freshDatabase();
+    if (this.database && !resumed) await bench.freshDatabase(template);
     const env = { ...process.env, PORT: port, RUN: scratch, FILES, LOAD_BIN, MELATI_BIN, DATABASE_URL: bench.url('melati'), RUST_LOG: 'warn' };
     const server = run(path.join(this.folder, 'start.sh'), [], { env, stdio: ['ignore', 'ignore', 'pipe'] });
     let over;
@@ -377,9 +409,25 @@ class Bench {
     fs.writeFileSync(this.cookiesOfOthers, lines.slice(1).join(''));
   }
 
-  async freshDatabase() {
+  async freshDatabase(template) {
     await this.admin.query('DROP DATABASE IF EXISTS melati WITH (FORCE)');
-    await this.admin.query('CREATE DATABASE melati TEMPLATE seed OWNER melati');
+    await this.admin.query(`CREATE DATABASE melati TEMPLATE ${template} OWNER melati`);
+  }
+
+  /// The name of a database with a million sales (reports.sql) and a million products.
+  async millions() {
+    const there = await this.admin.query("SELECT FROM pg_database WHERE datname = 'millions'");
+    if (there.rows.length > 0) return 'millions';
+    await this.admin.query('CREATE DATABASE millions OWNER melati');
+    await finish(run(MELATI_BIN, ['migrate'], { env: { ...process.env, DATABASE_URL: this.url('millions') } }), 'melati migrate');
+    const database = new pg.Client({ host: this.sockets, user: 'bench', database: 'millions' });
+    await database.connect();
+    // what begins with a backslash is for psql
+    await database.query(fs.readFileSync(path.join(here, 'reports.sql'), 'utf8').replace(/^\\.*$/gm, ''));
+    await database.query("INSERT INTO aksesoris (branch_id, nama_produk, harga_jual, stok) SELECT 1 + n % 8, 'Barang ' || n, 1000, 100 FROM generate_series(1, 1000000) n");
+    await database.query('VACUUM ANALYZE');
+    await database.end();
+    return 'millions';
   }
 
   /// Every statement of Melati's from now on. It has a role of its own, so that those of the publisher and of this program do not

@@ -207,10 +207,30 @@ async fn http_2_carries_streams_and_pages_on_one_connection() {
     }
 }
 
+fn room_for_six() -> melati::config::Config {
+    melati::config::Config { max_connections: Some(6), ..Default::default() }
+}
+
+#[tokio::test]
+async fn many_streams_of_a_proxy_on_one_connection_take_one_place() {
+    let app = TestApp::start_with(room_for_six()).await;
+    let cookie = cookie(&app).await;
+    let proxy = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        let stream = proxy.get(app.url("/realtime/stock-updates")).header("cookie", &cookie).send().await.unwrap();
+        assert_eq!(stream.status().as_u16(), 200);
+        streams.push(stream);
+    }
+    let mut other = Wire::to(&app).await;
+    other.say(&get("/health/live", "")).await;
+    let head = other.until("\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+}
+
 #[tokio::test]
 async fn without_room_it_is_said_and_those_inside_go_on() {
-    let config = melati::config::Config { max_connections: Some(6), ..Default::default() };
-    let app = TestApp::start_with(config).await;
+    let app = TestApp::start_with(room_for_six()).await;
     let cookie = cookie(&app).await;
     let mut inside = Wire::to(&app).await;
     inside.say(&get("/realtime/stock-updates", &cookie)).await;

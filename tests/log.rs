@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // what cannot be unwrapped here has failed the test
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 mod common;
 use common::app::{PASSWORD, TestApp};
@@ -21,9 +21,13 @@ impl Write for Log {
     }
 }
 
-/// Reads the log of a day: who was searched for, what was typed, who is ill.
-#[tokio::test]
-async fn reading_the_log() {
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+static LOG: LazyLock<Log> = LazyLock::new(|| {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -32,6 +36,34 @@ async fn reading_the_log() {
         .with_writer(move || writer.clone())
         .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
+    log
+});
+
+/// One after the other, for they read the same log.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Listens to the clock for whether an account exists: there is nothing to hear, for each guess costs the one hash that takes all the time.
+/// (That those are equal: `a_password_of_nobody_costs_as_much_as_that_of_somebody` in `src/people/password.rs`.)
+#[tokio::test]
+async fn telling_accounts_by_the_time_it_takes() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let log = &*LOG;
+    let app = TestApp::start().await;
+    app.sql("UPDATE users SET is_active = false WHERE email = 'kasir2@melati.test'").await;
+    let hashes = || log.text().matches("a password is held against a hash").count();
+    for who in ["kasir1@melati.test", "siapa@melati.test", "kasir2@melati.test"] {
+        let before = hashes();
+        let answer = app.nobody().post("/login").form(&[("email", who), ("password", "tebakan-salah")]).send().await;
+        assert_eq!(answer.unwrap().status(), 401, "{who}");
+        assert_eq!(hashes() - before, 1, "{who}");
+    }
+}
+
+/// Reads the log of a day: who was searched for, what was typed, who is ill.
+#[tokio::test]
+async fn reading_the_log() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let log = &*LOG;
     let app = TestApp::start().await;
     let admin = app.sign_in("admin1").await;
     admin
@@ -50,7 +82,7 @@ async fn reading_the_log() {
     admin.get("/api/pasien?cari=Siti").send().await.unwrap();
     let session = app.sql_text("SELECT max(id) FROM sessions").await;
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     for secret in [
         PASSWORD,
         "sandi-salah-ketik",

@@ -30,6 +30,8 @@ fn hash_now(password: &str) -> String {
 }
 
 fn is_right(password: &str, hash: &str) -> bool {
+    // tests count it: the work is the same for every address, known or not
+    tracing::trace!("a password is held against a hash");
     PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
@@ -58,4 +60,19 @@ pub async fn verify(password: String, hash: Option<String>) -> Result<bool, Busy
 async fn on_a_thread_of_its_own<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let _turn = AT_ONCE.acquire().await.expect("nobody closes it");
     tokio::task::spawn_blocking(work).await.expect("hashing neither panics nor is it aborted")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_of_nobody_costs_as_much_as_that_of_somebody() {
+        let cost = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
+        let somebodys = hash("sandi yang panjang".into()).await;
+        assert_eq!(cost(&NOBODYS), cost(&somebodys), "the algorithm, its version and its parameters");
+        assert_eq!(cost(&somebodys)[1..], ["argon2id", "v=19", "m=19456,t=2,p=1"], "OWASP's least");
+        assert!(!verify("sandi yang panjang".into(), None).await.unwrap());
+        assert!(verify("sandi yang panjang".into(), Some(somebodys)).await.unwrap());
+    }
 }

@@ -94,7 +94,13 @@ pub fn room_for() -> usize {
 /// Serves at most `most` connections at once until `stop`, then lets running requests finish for at most `drain`. Streams must
 /// end by themselves on stop (the hub sees to it); what is left after `drain` is cut.
 pub async fn serve(listener: TcpListener, router: Router, most: usize, stop: CancellationToken, drain: Duration) {
-    let served = Served { router, stop: stop.clone(), connections: TaskTracker::new(), cut: CancellationToken::new() };
+    let served = Served {
+        router,
+        stop: stop.clone(),
+        connections: TaskTracker::new(),
+        requests: TaskTracker::new(),
+        cut: CancellationToken::new(),
+    };
     let refusing = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
     loop {
         let socket = tokio::select! {
@@ -109,9 +115,9 @@ pub async fn serve(listener: TcpListener, router: Router, most: usize, stop: Can
             },
         };
         if served.connections.len() < most {
-            served.spawn(connection(socket, served.clone()));
+            served.spawn(&served.connections, connection(socket, served.clone()));
         } else if let Ok(place) = refusing.clone().try_acquire_owned() {
-            served.spawn(async move {
+            served.spawn(&served.connections, async move {
                 // gone, or too slow to be told: then it was not
                 let _ = tokio::time::timeout(REFUSING, refuse(socket)).await;
                 drop(place);
@@ -119,12 +125,14 @@ pub async fn serve(listener: TcpListener, router: Router, most: usize, stop: Can
         }
     }
     drop(listener);
-    let Served { connections, cut, .. } = served;
+    let Served { connections, requests, cut, .. } = served;
     connections.close();
-    if tokio::time::timeout(drain, connections.wait()).await.is_err() {
+    requests.close();
+    let served = async { tokio::join!(connections.wait(), requests.wait()) };
+    if tokio::time::timeout(drain, served).await.is_err() {
         tracing::warn!(left = connections.len(), "connections were cut at the end of the drain");
         cut.cancel();
-        connections.wait().await;
+        tokio::join!(connections.wait(), requests.wait());
     }
 }
 
@@ -133,20 +141,23 @@ pub async fn serve(listener: TcpListener, router: Router, most: usize, stop: Can
 struct Served {
     router: Router,
     stop: CancellationToken,
+    /// One task a socket: this many files are open.
     connections: TaskTracker,
+    /// One task a request of HTTP/2: many share a socket.
+    requests: TaskTracker,
     cut: CancellationToken,
 }
 
 impl Served {
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.connections.spawn(self.cut.clone().run_until_cancelled_owned(task));
+    fn spawn(&self, tasks: &TaskTracker, task: impl Future<Output = ()> + Send + 'static) {
+        tasks.spawn(self.cut.clone().run_until_cancelled_owned(task));
     }
 }
 
-/// For the tasks of one HTTP/2 connection's streams.
+/// For the requests of HTTP/2.
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Served {
-    fn execute(&self, stream: F) {
-        self.spawn(stream);
+    fn execute(&self, request: F) {
+        self.spawn(&self.requests, request);
     }
 }
 
