@@ -27,11 +27,11 @@ ALTER TABLE stock_movements DISABLE TRIGGER USER;
 SELECT setseed(0.5);
 -- The million in the order of time, ten hours a day; one in fifty owes something.
 INSERT INTO penjualans (id, kode_penjualan, pasien_id, user_id, branch_id, service_type, total, omset_bpjs, omset_umum, bayar, kekurangan, status,
-                        transaction_status, status_pengerjaan, created_at)
+                        transaction_status, status_pengerjaan, resep, created_at)
 SELECT n, 'S-' || n, b * 10000 + pasien, b * 10 + 1 + n % 3, b, class, 500000, bpjs, 500000 - bpjs,
        CASE WHEN n % 50 = 0 THEN 0 ELSE 500000 - bpjs END, CASE WHEN n % 50 = 0 THEN 500000 - bpjs ELSE 0 END,
        CASE WHEN n % 50 = 0 THEN 'Belum Lunas' ELSE 'Lunas' END, CASE WHEN bpjs > 0 AND n % 4 = 0 THEN 'Naik Kelas' ELSE 'Normal' END,
-       CASE WHEN n % 50 = 0 THEN 'Siap Diambil' ELSE 'Sudah Diambil' END, at
+       CASE WHEN n % 50 = 0 THEN 'Siap Diambil' ELSE 'Sudah Diambil' END, '{}', at
 FROM (SELECT n, 1 + n % 8 AS b, n * 7 % 2500 AS pasien, (ARRAY['UMUM', 'UMUM', 'BPJS I', 'BPJS II', 'BPJS III'])[1 + n * 7 % 5] AS class,
              (ARRAY[0, 0, 330000, 220000, 165000])[1 + n * 7 % 5] AS bpjs,
              date_trunc('day', now()) - (364 - n / 2740) * interval '1 day' + interval '1 hour' + (n % 2740) * interval '36000 s' / 2740 AS at
