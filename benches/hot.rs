@@ -27,8 +27,14 @@ fn encode(c: &mut Criterion) {
 
 fn connections(hub: &Arc<Hub>, branch: Branches, many: i64) -> Vec<Subscription> {
     let open = |user| {
-        let who =
-            Who { user: UserId(user), role: Role::Admin, branches: branch, streams: StreamSet::default(), tabs: 1 };
+        let who = Who {
+            user: UserId(user),
+            role: Role::Admin,
+            branches: branch,
+            streams: StreamSet::default(),
+            tabs: 1,
+            browser: 0,
+        };
         let topics = [Topic::Dashboard(branch), Topic::Stock(branch), Topic::Notifications(branch, Role::Admin)];
         let wanted = Wanted { who, topics: &topics, naming: Naming::Named, lifetime: Duration::from_secs(3_600) };
         hub.subscribe(wanted).expect("it does not drain").0

@@ -642,7 +642,7 @@ mod tests {
         hub.stand_at("1");
         let open = |user| {
             let (user, role, branches) = (UserId(user), Role::SuperAdmin, Branches::All);
-            let who = Who { user, role, branches, streams: StreamSet::default(), tabs: 1 };
+            let who = Who { user, role, branches, streams: StreamSet::default(), tabs: 1, browser: 0 };
             let wanted = Wanted { who, topics: &[], naming: Naming::Named, lifetime: Duration::from_secs(60) };
             let (mut subscription, _) = hub.subscribe(wanted).expect("not draining");
             let backlog = (1..=3).map(|n| Chunk::event(None, format!("{{\"row\":{n}}}").as_bytes(), "1"));
@@ -661,6 +661,47 @@ mod tests {
         let rest: Vec<String> = std::iter::from_fn(|| next(&mut changed)).collect();
         assert!(rest.iter().all(|chunk| !chunk.contains("row")), "{rest:?}");
         assert!(next(&mut other).unwrap().contains("\"row\":2"), "whose rights stayed reads on");
+    }
+
+    #[test]
+    fn a_reader_that_is_left_behind_and_one_that_is_sent_away_are_counted_as_such() {
+        let hub = Arc::new(Hub::default());
+        hub.stand_at("1");
+        let topics = [Topic::Orders(Branches::All)];
+        let open = || {
+            let (user, role, branches) = (UserId(1), Role::SuperAdmin, Branches::All);
+            let who = Who { user, role, branches, streams: StreamSet::default(), tabs: 1, browser: 0 };
+            let wanted = Wanted { who, topics: &topics, naming: Naming::Named, lifetime: Duration::from_secs(60) };
+            hub.subscribe(wanted).expect("not draining").0
+        };
+        let closed = || {
+            let mut registry = prometheus_client::registry::Registry::default();
+            hub.roll().metrics().register(&mut registry);
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).expect("numbers are text");
+            let lines = text.lines().filter(|line| !line.starts_with('#'));
+            let lines =
+                lines.filter(|line| line.starts_with("melati_streams_closed") || line.starts_with("melati_ring"));
+            lines.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+        };
+        let rest = |frames: &mut Subscription| {
+            let mut context = Context::from_waker(Waker::noop());
+            while !matches!(frames.poll_next(&mut context), Poll::Ready(None) | Poll::Pending) {}
+        };
+        let mut slow = open();
+        for n in 0..=RING_FRAMES {
+            let message = Message { event: "orders", json: "{}".into() };
+            hub.publish(&(n + 2).to_string(), vec![(topics[0], message)]);
+        }
+        rest(&mut slow);
+        drop(slow);
+        assert!(closed().contains("melati_streams_closed_total{reason=\"overrun\"} 1"), "{:?}", closed());
+        assert!(closed().contains("melati_ring_overruns_total 1"), "{:?}", closed());
+        let mut last = open();
+        hub.drain();
+        rest(&mut last);
+        drop(last);
+        assert!(closed().contains("melati_streams_closed_total{reason=\"drain\"} 1"), "{:?}", closed());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Melati: live screens for a chain of optical shops. Start with ARCHITECTURE.md; this is the map of the rooms.
 
 pub mod csv;
+pub mod device;
 pub mod gather;
 pub mod ids;
 pub mod money;

@@ -167,7 +167,7 @@ async fn serve_until_told(
     let work = async {
         // A signal during the preparations ends them: migrations and the demo's chain are transactions.
         let prepared = tokio::select! {
-            prepared = prepare(&listener, postgres, &show) => prepared?,
+            prepared = prepare(&listener, &config, postgres, &show) => prepared?,
             () = stop.cancelled() => return Ok(()),
         };
         serve_prepared(listener, config, prepared, postgres, show, &stop).await
@@ -183,9 +183,9 @@ async fn serve_until_told(
     }
 }
 
-async fn prepare(listener: &TcpListener, postgres: &Postgres, show: &Show) -> anyhow::Result<PgPool> {
+async fn prepare(listener: &TcpListener, config: &Config, postgres: &Postgres, show: &Show) -> anyhow::Result<PgPool> {
     if let Postgres::Theirs(url) = postgres {
-        wait_for_database(listener, url).await?;
+        wait_for_database(listener, config, url).await?;
     }
     let pool = open(&postgres.url()).await?;
     if let Show::Demo { seed, .. } = show {
@@ -199,7 +199,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(500);
 const SAY_AGAIN: Duration = Duration::from_secs(30);
 
 /// Machines start in no order: a database that may still come is waited for, in public.
-async fn wait_for_database(listener: &TcpListener, url: &str) -> anyhow::Result<()> {
+async fn wait_for_database(listener: &TcpListener, config: &Config, url: &str) -> anyhow::Result<()> {
     let Some(mut error) = postgres::is_away(url).await else { return Ok(()) };
     let address = listener.local_addr().context("the listener")?;
     let waiting = async {
@@ -216,7 +216,7 @@ async fn wait_for_database(listener: &TcpListener, url: &str) -> anyhow::Result<
             }
         }
     };
-    melati::web::early::meanwhile(listener, waiting).await.context("the listener")?;
+    melati::web::early::meanwhile(listener, config.metrics_listen.0, waiting).await.context("the listener")?;
     tracing::info!("the database is there");
     Ok(())
 }

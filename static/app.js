@@ -76,7 +76,7 @@ function startLive() {
   const transfer = document.querySelector("[data-transfer]");
   if (transfer) import("./stock/transfer.js").then(({ openTransfer }) => openTransfer(transfer));
   const history = document.querySelector("[data-streams-chart]");
-  if (history) import("./monitoring/chart.js").then(({ openChart }) => openChart(history, manager));
+  if (history) import("./monitoring/chart.js").then(({ openHistory }) => openHistory(history, manager));
   const line = document.querySelector("[data-line-test]");
   if (line) import("./monitoring/line.js").then(({ bindLineTest }) => bindLineTest(line));
   if (document.body.dataset.measure !== undefined) import("./monitoring/paint.js").then(({ measurePaint }) => measurePaint(manager, wanted));

@@ -42,7 +42,8 @@ const BRANCH: Branches = Branches::One(BranchId(1));
 
 fn subscribe(hub: &Arc<Hub>, user: i64) -> Subscription {
     let topics = [Topic::Dashboard(BRANCH), Topic::Stock(BRANCH), Topic::Notifications(BRANCH, Role::Admin)];
-    let who = Who { user: UserId(user), role: Role::Admin, branches: BRANCH, streams: StreamSet::default(), tabs: 1 };
+    let (role, streams) = (Role::Admin, StreamSet::default());
+    let who = Who { user: UserId(user), role, branches: BRANCH, streams, tabs: 1, browser: 0 };
     let lifetime = Duration::from_secs(600);
     hub.subscribe(Wanted { who, topics: &topics, naming: Naming::Named, lifetime }).unwrap().0
 }

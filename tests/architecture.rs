@@ -91,7 +91,7 @@ const NOUNS: &[&str] = &[
 fn room(path: &[&str]) -> String {
     let (first, second) = (path[0], path.get(1).copied().unwrap_or_default());
     match (first, second) {
-        ("csv" | "ids" | "money" | "refusal" | "scope", _) => "words",
+        ("csv" | "device" | "ids" | "money" | "refusal" | "scope", _) => "words",
         ("App", _) => "app",
         ("web", "home") => "pages",
         (

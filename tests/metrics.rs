@@ -140,7 +140,8 @@ async fn the_numbers_tell_what_happened() {
     assert_eq!(numbers.of(r#"melati_sign_ins_total{outcome="welcome"}"#), 2.0);
     assert!(numbers.of("process_resident_memory_bytes") > 1e6 && numbers.of("process_open_fds") > 3.0);
     assert!(numbers.of("process_cpu_seconds_total") > 0.0 && numbers.of("process_start_time_seconds") > 1.7e9);
-    assert!(numbers.of(r#"melati_pool_connections{state="idle"}"#) >= 1.0);
+    let pool = ["idle", "used"].map(|state| numbers.of(&format!("melati_pool_connections{{state=\"{state}\"}}")));
+    assert!(pool.into_iter().sum::<f64>() >= 1.0, "a connection that is given back may still be on its way: {pool:?}");
     assert_eq!((numbers.of("melati_ready"), numbers.of("melati_healthy")), (1.0, 1.0));
 
     // they go, and come back: with nothing missed, with something missed, with a cursor that is none
@@ -177,6 +178,46 @@ async fn the_numbers_tell_what_happened() {
     assert_eq!(numbers.of(route), 2.0);
     assert!(numbers.of("melati_stream_deliveries_total") >= delivered, "a counter does not fall when its streams end");
     assert!(!told.app.nobody().get("/metrics").send().await.unwrap().status().is_success(), "not among the pages");
+}
+
+/// A stream ends, and the numbers say why: as each of the ways in which it can.
+#[tokio::test]
+async fn streams_are_closed_by_reason() {
+    let told = Told::start(Config { integrity_check_seconds: 1, ..Config::default() }).await;
+    let pusat = told.app.sign_in("pusat").await;
+    let closed = |reason: &str| format!("melati_streams_closed_total{{reason=\"{reason}\"}}");
+    let open = async |email: &str| {
+        let person = told.app.sign_in(email).await;
+        let mut screen = person.open("/realtime/orders").await;
+        screen.opened().await;
+        screen
+    };
+
+    let screen = open("kasir1").await;
+    let all = report(&pusat).await;
+    let (_, id) = listeners(&all).into_iter().find(|(name, _)| *name == "Rina").unwrap();
+    let cut = pusat.post("/pantauan/putus").header("accept", "application/json").form(&[("stream", id)]);
+    assert_eq!(cut.send().await.unwrap().status(), StatusCode::OK);
+    screen.rest().await;
+    told.numbers_until(|numbers| numbers.of(&closed("cut")) == 1.0).await;
+
+    let screen = open("kasir1").await;
+    told.app.sql("UPDATE users SET is_active = false WHERE email = 'kasir1@melati.test'").await;
+    screen.rest().await;
+    told.numbers_until(|numbers| numbers.of(&closed("rights")) == 1.0).await;
+
+    let screen = open("admin1").await;
+    told.app.sql("ALTER TABLE frames DISABLE TRIGGER zz_feed_stamp").await;
+    screen.rest().await;
+    told.numbers_until(|numbers| numbers.of(&closed("restart")) == 1.0).await;
+    assert_eq!(told.numbers().await.of(&closed("lifetime")), 0.0);
+
+    let short = Config { heartbeat_seconds: 1, stream_lifetime_seconds: 1, ..Config::default() };
+    let told = Told::start(short).await;
+    let mut screen = told.app.sign_in("kasir1").await.open("/realtime/orders").await;
+    screen.opened().await;
+    screen.rest().await;
+    told.numbers_until(|numbers| numbers.of(&closed("lifetime")) == 1.0).await;
 }
 
 /// Names as the Prometheus documentation asks for them: a prefix, base units, `_total` for what only rises.
@@ -453,32 +494,71 @@ async fn a_wish_of_one_branch_does_not_end_a_stream_of_another() {
     there.rest().await;
 }
 
-/// Somebody leaves a transaction open: the page names it, and says what to do.
+/// Transactions are left open, here, in another database and prepared, one that only reads, and a replication slot that nobody
+/// reads: the page names each, says what it holds up, and the statement that it gives ends it.
 #[tokio::test]
 async fn whoever_holds_the_horizon_is_named() {
     let told = Told::start(Config::default()).await;
     let pusat = told.app.sign_in("pusat").await;
-    let mut held = told.app.db.begin().await.unwrap();
-    sqlx::raw_sql(
-        "SET LOCAL application_name = 'rekap-lama'; UPDATE pasiens SET nama_pasien = nama_pasien WHERE id = 1",
-    )
-    .execute(&mut *held)
-    .await
-    .unwrap();
-    // a snapshot lists it from the next commit on
+    let db = &told.app.db;
+    let own = db.connect_options().get_database().unwrap().to_owned();
+    let somebody = async |name: &str, database: &str, statements: &str| {
+        let options = db.connect_options().as_ref().clone().application_name(name).database(database);
+        let mut held = sqlx::ConnectOptions::connect(&options).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned())).execute(&mut held).await.unwrap();
+        held
+    };
+    // the feed's number is held from elsewhere alone, for now
+    let mut elsewhere = somebody("gudang", "postgres", "BEGIN; SELECT pg_current_xact_id()").await;
     told.app.sql("UPDATE frames SET stok = 12 WHERE id = 1").await;
-    let mut tap = pusat.open("/realtime/monitoring").await;
-    let said = tap.until(|_, said| !said["holders"].as_array().unwrap().is_empty()).await;
-    let holder = &said["holders"][0];
-    assert_eq!((&holder["application"], &holder["state"]), (&json!("rekap-lama"), &json!("idle in transaction")));
-    assert!(holder["query"].as_str().unwrap().contains("UPDATE pasiens"), "{holder}");
-    assert!(holder["advice"].as_str().unwrap().contains("pg_terminate_backend"), "{holder}");
     let numbers = told.numbers_until(|numbers| numbers.of("melati_feed_snapshot_age_seconds") > 5.0).await;
     assert!(numbers.of("melati_feed_snapshot_transactions") >= 1.0);
     assert_eq!(numbers.of("melati_feed_lag_seconds"), 0.0, "the others' commits are told all the same");
-    held.rollback().await.unwrap();
-    tap.until(|_, said| said["holders"].as_array().unwrap().is_empty()).await;
+
+    let idle = "BEGIN; UPDATE pasiens SET nama_pasien = nama_pasien WHERE id = 1";
+    let mut idle = somebody("rekap-lama", &own, idle).await;
+    let reading = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pasiens";
+    let mut reading = somebody("laporan-lama", &own, reading).await;
+    let prepared =
+        "BEGIN; UPDATE pasiens SET nama_pasien = nama_pasien WHERE id = 2; PREPARE TRANSACTION 'kiriman-lama'";
+    let mut other = somebody("pindah", &own, prepared).await;
+    told.app.sql("SELECT pg_create_physical_replication_slot('cadangan_lama', true)").await;
+
+    let mut tap = pusat.open("/realtime/monitoring").await;
+    let wanted = ["gudang", "rekap-lama", "laporan-lama", "kiriman-lama", "cadangan_lama"];
+    let find = |said: &Value, name: &str| {
+        let mut holders = said["holders"].as_array().unwrap().iter();
+        let is_it = |holder: &&Value| holder["application"] == name || holder["title"].as_str().unwrap().contains(name);
+        holders.find(is_it).cloned()
+    };
+    let said = tap.until(|_, said| wanted.iter().all(|name| find(said, name).is_some())).await;
+    let holder = |name: &str| find(&said, name).unwrap();
+    assert!(holder("rekap-lama")["query"].as_str().unwrap().contains("UPDATE pasiens"), "{said}");
+    assert!(holder("gudang")["title"].as_str().unwrap().ends_with("basis data postgres"), "{said}");
+    for (name, state, writes) in [
+        ("gudang", "idle in transaction", true),
+        ("rekap-lama", "idle in transaction", true),
+        ("laporan-lama", "idle in transaction", false),
+        ("kiriman-lama", "prepared", true),
+        ("cadangan_lama", "tidak dipakai", false),
+    ] {
+        let holder = holder(name);
+        assert_eq!(holder["state"], state, "{holder}");
+        assert_eq!(holder["holds"].as_str().unwrap().contains("perubahan"), writes, "{holder}");
+    }
+    assert!(holder("cadangan_lama")["query"].as_str().unwrap().starts_with("menyimpan log "), "{said}");
+    assert!(find(&said, "pengguna basis data lain").is_none(), "who writes is seen");
+
+    for name in wanted {
+        let fix = holder(name)["fix"].as_str().unwrap().to_owned();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(fix)).execute(db).await.unwrap();
+        tap.until(|_, said| find(said, name).is_none()).await;
+    }
     told.numbers_until(|numbers| numbers.of("melati_feed_snapshot_age_seconds") == 0.0).await;
+    for ended in [&mut elsewhere, &mut idle, &mut reading] {
+        assert!(sqlx::query("SELECT 1").execute(ended).await.is_err(), "the statement ended its transaction");
+    }
+    sqlx::query("SELECT 1").execute(&mut other).await.unwrap();
 }
 
 /// A browser tells how long its changes took to be painted: counted by branch, bounded, and not too often.
@@ -526,18 +606,81 @@ async fn screens_measure_themselves() {
     assert!(own.is_none_or(|line| line["state"] == "Lancar"), "it connected after it had spoken");
 }
 
+/// One account on two tablets, of which one is slow: that one is named, by its stream and by what it is.
+#[tokio::test]
+async fn of_two_devices_the_one_that_lags_is_named() {
+    let app = TestApp::start().await;
+    let agents = ["Mozilla/5.0 (Linux; Android 14) Chrome/129.0", "Mozilla/5.0 (iPad; CPU OS 17_0) Safari/604.1"];
+    let sign_in = async |agent: &str| {
+        let person = Person::at(&app.url(""));
+        let form = [("email", "admin1@melati.test"), ("password", common::app::PASSWORD)];
+        let answer = person.post("/login").header("user-agent", agent).header("accept", "application/json").form(&form);
+        assert_eq!(answer.send().await.unwrap().status(), StatusCode::OK);
+        person
+    };
+    let (android, ipad) = (sign_in(agents[0]).await, sign_in(agents[1]).await);
+    let pusat = app.sign_in("pusat").await;
+    let mut of_android = android.open("/realtime/orders").await;
+    of_android.opened().await;
+    let mut of_ipad = ipad.open("/realtime/stock-updates").await;
+    of_ipad.opened().await;
+    for (person, delay) in [(&android, 4_000), (&ipad, 30)] {
+        let body = json!({ "delays_ms": [delay], "tabs": 1 });
+        let answer = person.post("/api/layar").header("accept", "application/json").json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "the other device does not use up its turn");
+    }
+    let said = report(&pusat).await;
+    let line = |streams: &str| {
+        let line = said["listeners"].as_array().unwrap().iter().find(|line| line["streams"] == streams).unwrap();
+        (line["browser"].as_str().unwrap(), line["state"].as_str().unwrap())
+    };
+    assert_eq!(line("orders"), ("Chrome · Android", "Lambat"));
+    assert_eq!(line("stock-updates"), ("Safari · iPad", "Lancar"));
+    assert_eq!(said["lagging"], 1);
+    assert!(!said.to_string().contains("Mozilla"), "no more of it than two words");
+}
+
+/// The last hour by branch, for those that it concerns; and what went wrong, for the head office.
+#[tokio::test]
+async fn the_last_hour_is_told_by_branch() {
+    let app = TestApp::start().await;
+    let (pusat, admin, kasir) = tokio::join!(app.sign_in("pusat"), app.sign_in("admin1"), app.sign_in("kasir1"));
+    let history = async |person: &Person| {
+        let answer = person.get("/api/pantauan/riwayat").header("accept", "application/json").send().await.unwrap();
+        answer.json::<Value>().await.unwrap()
+    };
+    let names = |said: &Value| {
+        let lines = said["branches"].as_array().unwrap().iter();
+        lines.map(|line| line["name"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    let all = history(&pusat).await;
+    assert_eq!(names(&all), ["Kemang", "Pusat", "Ubud"].map(String::from).into());
+    assert_eq!(all["failed"].as_array().unwrap().len(), all["unix"].as_array().unwrap().len());
+    let own = history(&admin).await;
+    assert_eq!(names(&own), ["Kemang".to_owned()].into());
+    assert_eq!(own["failed"], Value::Null, "requests are not counted by branch");
+
+    // something breaks: the head office sees that it did
+    let mut tap = pusat.open("/realtime/monitoring").await;
+    let before = tap.next_json().await["machine"]["failed"].as_u64().unwrap();
+    app.sql("ALTER TABLE pasiens RENAME TO hilang").await;
+    assert_eq!(kasir.get("/api/pasien?cari=a").send().await.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
+    tap.until(|_, said| said["machine"]["failed"].as_u64().unwrap() == before + 1).await;
+}
+
 /// The machine starts, and Postgres a little later: Melati lives, is not ready, asks for patience, and goes on by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_comes_later() {
     let db = shop().await;
     let name = db.connect_options().get_database().unwrap().to_owned();
-    // two addresses on which nobody listens yet
-    let [pages, database] = [(), ()].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    let [pages, database] = [pages, database].map(|listener| listener.local_addr().unwrap());
+    // addresses on which nobody listens yet
+    let free = [(), (), ()].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [pages, database, metrics] = free.map(|listener| listener.local_addr().unwrap());
     let data = common::process::data_dir();
     let mut command = common::process::melati("serve", data.path());
     let url = format!("postgres://melati@{database}/{name}");
-    command.env("DATABASE_URL", url).args(["--listen", &pages.to_string()]).stdout(std::process::Stdio::null());
+    let addresses = ["--listen", &pages.to_string(), "--metrics-listen", &metrics.to_string()].map(String::from);
+    command.env("DATABASE_URL", url).args(addresses).stdout(std::process::Stdio::null());
     let mut process = command.spawn().unwrap();
     let base = format!("http://{pages}");
 
@@ -545,7 +688,16 @@ async fn a_database_that_comes_later() {
     assert_eq!(live.status(), 200);
     let ready = reqwest::get(format!("{base}/health/ready")).await.unwrap();
     assert_eq!(ready.status(), 503);
-    assert_eq!(ready.json::<Value>().await.unwrap()["checks"]["database"]["ok"], false);
+    let said = ready.json::<Value>().await.unwrap();
+    assert_eq!(said["checks"]["database"], json!({ "ok": false, "waiting": true }), "and why");
+    // Prometheus hears that it waits, and not that it is gone
+    let numbers = move || async move {
+        let answer = reqwest::get(format!("http://{metrics}/metrics")).await.ok()?;
+        Some(Numbers::read(&answer.text().await.ok()?))
+    };
+    let early = until(numbers).await;
+    assert_eq!((early.of("melati_ready"), early.has("melati_ready"), early.of("melati_draining")), (0.0, true, 0.0));
+    assert_eq!(early.values.get(r#"melati_check_ok{check="database"}"#), Some(&0.0));
     let page = reqwest::Client::new().get(format!("{base}/login")).header("accept", "text/html").send().await.unwrap();
     assert_eq!((page.status().as_u16(), page.headers()["retry-after"].to_str().unwrap()), (503, "2"));
     assert!(page.text().await.unwrap().contains("menyambung kembali"));
@@ -554,6 +706,7 @@ async fn a_database_that_comes_later() {
     until(|| async { reqwest::get(format!("{base}/health/ready")).await.ok().filter(|answer| answer.status() == 200) })
         .await;
     assert_eq!(reqwest::get(format!("{base}/login")).await.unwrap().status(), 200);
+    until(move || async move { numbers().await.filter(|numbers| numbers.of("melati_ready") == 1.0) }).await;
     rustix::process::kill_process(rustix::process::Pid::from_child(&process), rustix::process::Signal::TERM).unwrap();
     assert!(tokio::task::block_in_place(|| process.wait()).unwrap().success());
 }

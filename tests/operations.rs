@@ -183,6 +183,42 @@ fn the_container_files_name_what_there_is() {
     );
 }
 
+/// Every option that the papers and the files name is one of Melati's, or of the program beside it that is called there.
+#[test]
+fn options_that_are_written_down_exist() {
+    use clap::CommandFactory;
+    fn collect(command: &clap::Command, into: &mut BTreeSet<String>) {
+        into.extend(command.get_arguments().filter_map(|argument| argument.get_long()).map(|long| format!("--{long}")));
+        command.get_subcommands().for_each(|inner| collect(inner, into));
+    }
+    let mut ours = BTreeSet::from(["--help", "--version"].map(String::from));
+    collect(&melati::config::Cli::command(), &mut ours);
+    assert!(ours.contains("--drain-notice-seconds"), "{ours:?}");
+    // curl, systemctl, docker compose, pg_dump, pg_restore
+    let theirs = [
+        ("docs/operations.md", "--silent --now --file --build --detach --format --host --username --no-owner --dbname"),
+        ("docs/logging.md", ""),
+        ("docs/insight.md", ""),
+        ("ops/systemd/melati.service", "--now"),
+        ("ops/container/compose.yaml", "--file --build --detach --rm --username"),
+    ];
+    let mut count = 0;
+    for (path, others) in theirs {
+        let others: BTreeSet<&str> = others.split(' ').collect();
+        let text = read(path);
+        for (at, _) in text.match_indices("--") {
+            let is_option = text[..at].ends_with([' ', '`', '(', '[', '"', '\n']);
+            let end = text[at + 2..].find(|c: char| !c.is_ascii_lowercase() && c != '-');
+            let option = &text[at..end.map_or(text.len(), |end| at + 2 + end)];
+            if is_option && option.len() > 2 && !option[2..].starts_with('-') {
+                assert!(ours.contains(option) || others.contains(option), "{path}: there is no {option}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 20, "they were read: {count}");
+}
+
 /// What a program says of its own files; where the program is missing, that it could not be asked.
 fn asked(program: &str, arguments: &[&str]) -> Option<(bool, String)> {
     match Command::new(program).args(arguments).output() {
@@ -216,6 +252,27 @@ fn prometheus_takes_the_rules() {
     let rules = file("ops/prometheus/melati.rules.yml");
     let Some((is_fine, said)) = asked("promtool", &["check", "rules", rules.to_str().unwrap()]) else { return };
     assert!(is_fine, "{said}");
+}
+
+#[test]
+fn docker_compose_takes_its_file() {
+    let compose = file("ops/container/compose.yaml");
+    let compose = compose.to_str().unwrap();
+    // version 1 was another program, with other rules
+    if !Command::new("docker").args(["compose", "version"]).output().is_ok_and(|output| output.status.success()) {
+        println!("SKIPPED: docker compose is not installed, so what it would say of its file is not known");
+        return;
+    }
+    let ask = |password: Option<&str>| {
+        let mut command = Command::new("docker");
+        command.args(["compose", "--file", compose, "config", "--quiet"]).env_remove("POSTGRES_PASSWORD");
+        let output = command.envs(password.map(|password| ("POSTGRES_PASSWORD", password))).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (is_fine, said) = ask(Some("rahasia"));
+    assert!(is_fine, "{said}");
+    let (is_fine, said) = ask(None);
+    assert!(!is_fine && said.contains("set it in .env"), "without a password nothing starts: {said}");
 }
 
 /// Both files for nginx, with a certificate made for the purpose.

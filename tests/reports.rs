@@ -474,7 +474,7 @@ async fn dead_is_what_lies_there_and_is_not_sold() {
     .execute(&db)
     .await
     .unwrap();
-    let today = sql::today(&db, Some(KEMANG)).await.unwrap().unwrap();
+    let today = sql::todays(&db, Some(KEMANG)).await.unwrap()[0].1;
     let dead = async |days| {
         let dead = sql::dead_stock(&db, Some(KEMANG), today, days).await.unwrap();
         let age = |date: Option<Date>| date.map(|date| (today - date).whole_days());
@@ -510,7 +510,7 @@ async fn low_stock_is_counted_timed_and_answered() {
     .execute(&db)
     .await
     .unwrap();
-    let today = sql::today(&db, Some(KEMANG)).await.unwrap().unwrap();
+    let today = sql::todays(&db, Some(KEMANG)).await.unwrap()[0].1;
     let period = Period { since: today - Duration::days(9), until: today };
     let low = sql::low_stock(&db, Some(KEMANG), period).await.unwrap();
     let [always, twice] = &low[..] else { panic!("{low:?}") };
@@ -566,6 +566,21 @@ async fn a_day_is_closed_with_what_must_be_in_the_drawer() {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("7.000.000"), "nothing of another branch");
+    // the same as a file, a line a fact
+    let file = rina.page("/laporan/harian/1/hari-ini/csv").await;
+    assert!(file.headers()["content-disposition"].to_str().unwrap().contains("melati-harian-1-"));
+    let file = file.text().await.unwrap();
+    for line in [
+        ";Kemang;Penjualan;BPJS II;Omset;1;685000\r\n",
+        ";Kemang;Penjualan;BPJS II;Naik Kelas;1;\r\n",
+        ";Kemang;Uang;Tunai;Jumlah;;410000\r\n",
+        ";Kemang;Uang;Tunai;Dikembalikan;;-90000\r\n",
+        ";Kemang;Kasir;Rina;Di antaranya tunai;;200000\r\n",
+        ";Kemang;Dibatalkan;KMG-WRONG;\"'=SALAH()\";;90000\r\n",
+    ] {
+        assert!(file.contains(line), "{line} is not in {file}");
+    }
+    assert!(!file.contains("7000000"), "nothing of another branch");
     app.sql(
         "INSERT INTO open_days (branch_id, tanggal, is_open, opened_by, closed_by, closed_at)
          SELECT branch_id, tanggal - n, false, 2, 1 + n, now() FROM branch_days, generate_series(1, 2) n WHERE branch_id = 1",
@@ -574,6 +589,8 @@ async fn a_day_is_closed_with_what_must_be_in_the_drawer() {
     let day = |n| time::OffsetDateTime::now_utc().to_offset(time::macros::offset!(+7)).date() - Duration::days(n);
     let status = async |n| rina.page(&format!("/laporan/harian/1/{}", day(n))).await.status();
     assert_eq!(status(1).await, StatusCode::FORBIDDEN, "closed by the admin");
+    let file = rina.page(&format!("/laporan/harian/1/{}/csv", day(1))).await;
+    assert_eq!(file.status(), StatusCode::FORBIDDEN, "nor as a file");
     assert_eq!(status(2).await, StatusCode::OK, "closed by herself");
     assert_eq!(status(50).await, StatusCode::NOT_FOUND, "never opened");
 }
@@ -604,6 +621,40 @@ async fn a_report_has_the_newest_sale_and_its_file_is_safe() {
     assert!(all.contains("Rp\u{a0}8.000.000") && all.contains("Ubud"));
     let one = pusat.page("/laporan/perbandingan?periode=hari-ini&cabang=2").await.text().await.unwrap();
     assert!(one.contains("Rp\u{a0}7.000.000") && !one.contains("Rp\u{a0}8.000.000"));
+}
+
+/// Two branches between which there is always another date: "today" is each one's own, in every report and in the file.
+#[tokio::test]
+async fn today_is_each_branchs_own() {
+    let app = TestApp::start().await;
+    app.sql("UPDATE branches SET timezone = CASE id WHEN 1 THEN 'Etc/GMT+12' ELSE 'Etc/GMT-14' END").await;
+    app.sql(DAY).await;
+    app.sql(
+        "INSERT INTO penjualan_details (penjualan_id, product_type, product_id, nama, quantity, price, subtotal)
+         SELECT id, 'Frame', CASE branch_id WHEN 1 THEN 1 ELSE 3 END, 'x', 7, 1, 7 FROM penjualans WHERE kode_penjualan IN ('KMG-1', 'UBD-1');
+         UPDATE frames SET stok = stok - 3 WHERE id IN (1, 3)",
+    )
+    .await;
+    let dates: Vec<(BranchId, Date)> = sql::todays(&app.db, None).await.unwrap();
+    assert!(dates[0].1 < dates[1].1, "{dates:?}");
+    let pusat = app.sign_in("pusat").await;
+    let page = async |slug: &str| pusat.page(&format!("/laporan/{slug}?periode=hari-ini")).await.text().await.unwrap();
+    let sales = page("perbandingan").await;
+    assert!(sales.contains("Rp\u{a0}875.000") && sales.contains("Rp\u{a0}7.000.000"), "both branches sold today");
+    assert!(sales.contains("menurut hari tiap cabang"), "and say that it is not one day");
+    assert!(page("bpjs-umum").await.contains("Rp\u{a0}7.655.000"));
+    assert!(page("produk").await.contains("14 buah"));
+    let moved = page("pergerakan-stok").await;
+    assert!(moved.contains("<dd class=\"figure-sm\">6 buah</dd>"), "{moved}");
+    let file = pusat.page("/laporan/jam-ramai/csv?periode=hari-ini").await;
+    let name = file.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert!(name.contains(&format!("{}-{}", dates[0].1, dates[1].1)), "{name}");
+    let hours = file.text().await.unwrap();
+    let count: i64 = hours.lines().skip(1).map(|line| line.split(';').nth(2).unwrap().parse::<i64>().unwrap()).sum();
+    assert_eq!(count, 3, "{hours}");
+    // each branch alone has the same
+    let one = pusat.page("/laporan/perbandingan?periode=hari-ini&cabang=1").await.text().await.unwrap();
+    assert!(one.contains("Rp\u{a0}875.000") && !one.contains("menurut hari"));
 }
 
 #[tokio::test]
@@ -648,6 +699,83 @@ async fn buffers(db: &mut PgConnection, statement: &str) -> i64 {
             .unwrap();
     let plan = &plan[0]["Plan"];
     plan["Shared Hit Blocks"].as_i64().unwrap() + plan["Shared Read Blocks"].as_i64().unwrap()
+}
+
+/// Blocks that this transaction asked for so far, of tables and indexes of ours.
+async fn asked_for(db: &mut PgConnection) -> i64 {
+    sqlx::query_scalar(
+        "SELECT sum(pg_stat_get_xact_blocks_fetched(oid))::bigint FROM pg_class
+         WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')",
+    )
+    .fetch_one(db)
+    .await
+    .unwrap()
+}
+
+/// Every report of a year, as its page asks for it, touches a part of what its sales are. Blocks, and not times, which are this
+/// machine's; `benches/reports.sql` says what they take with a million sales.
+#[tokio::test]
+async fn every_report_of_a_year_stays_within_its_budget() {
+    let db = shop().await;
+    let mut psql = psql(&db).await;
+    sqlx::raw_sql(
+        "SET melati.import = 'on'; SET jit = off;
+         INSERT INTO penjualans (kode_penjualan, pasien_id, user_id, branch_id, total, omset_umum, bayar, kekurangan, status, created_at)
+         SELECT 'S' || n, 2 + n % 2, CASE n % 2 WHEN 0 THEN 3 ELSE 6 END, 1 + n % 2, 1000, 1000, CASE n % 50 WHEN 0 THEN 0 ELSE 1000 END,
+                CASE n % 50 WHEN 0 THEN 1000 ELSE 0 END, CASE n % 50 WHEN 0 THEN 'Belum Lunas' ELSE 'Lunas' END, now() - n * interval '13 minutes'
+         FROM generate_series(0, 40000) n;
+         INSERT INTO penjualan_details (penjualan_id, product_type, product_id, nama, quantity, price, subtotal)
+         SELECT id, 'Frame', CASE branch_id WHEN 1 THEN 1 + id % 2 ELSE 3 END, 'x', 1, 1000, 1000 FROM penjualans;
+         INSERT INTO open_days (branch_id, tanggal, is_open, opened_at, closed_at)
+         SELECT b, current_date - n, false, now() - n * interval '1 day', now() - n * interval '1 day' + interval '9 hours'
+         FROM generate_series(1, 2) b, generate_series(0, 360) n ON CONFLICT DO NOTHING;",
+    )
+    .execute(&mut psql)
+    .await
+    .unwrap();
+    rollups::fold(&db).await.unwrap();
+    psql.execute("VACUUM ANALYZE").await.unwrap();
+    let sales: i64 =
+        sqlx::query_scalar("SELECT pg_relation_size('penjualans') / 8192").fetch_one(&mut psql).await.unwrap();
+    let today = sql::todays(&db, None).await.unwrap()[0].1;
+    let year = Period { since: today - Duration::days(364), until: today };
+    // one transaction, or the counts would be handed over at the end of each
+    let mut psql = psql.begin().await.unwrap();
+    let mut read = Vec::new();
+    macro_rules! cost {
+        ($name:literal, $report:expr) => {{
+            let before = asked_for(&mut psql).await;
+            let found = $report(&mut *psql).await.unwrap();
+            assert!(!found.is_empty(), "{}: there is something to report", $name);
+            read.push(($name, asked_for(&mut psql).await - before));
+        }};
+    }
+    cost!("perbandingan", |db| sql::kasirs(db, None, year));
+    cost!("jam-ramai", |db| sql::hours(db, None, year));
+    cost!("bpjs-umum", |db| sql::classes(db, None, year));
+    cost!("kekurangan", |db| sql::debts(db, None));
+    cost!("produk", |db| sql::products(db, None, year));
+    cost!("pergerakan-stok", |db| sql::movements(db, None, year));
+    cost!("harian", |db| sql::days(db, None, year));
+    // these may find nothing here; what they ask for counts
+    for (name, asked) in [("stok-mati", 0), ("stok-rendah", 1), ("lembar hari", 2)] {
+        let before = asked_for(&mut psql).await;
+        match asked {
+            0 => drop(sql::dead_stock(&mut *psql, None, today, 90).await.unwrap()),
+            1 => drop(sql::low_stock(&mut *psql, None, year).await.unwrap()),
+            _ => drop(sql::closing_in(&mut psql, KEMANG, Some(today - Duration::days(30))).await.unwrap()),
+        }
+        read.push((name, asked_for(&mut psql).await - before));
+    }
+    println!("{sales} blocks of sales; {read:?}");
+    for (name, blocks) in &read {
+        assert!(blocks * 2 < sales, "{name} asks for {blocks} blocks, all sales have {sales}");
+    }
+    // the measure can fail: without an index it asks for all of them
+    let before = asked_for(&mut psql).await;
+    let scan = "SELECT sum(total), count(status) FROM penjualans WHERE updated_at > '2000-01-01'";
+    sqlx::query(scan).execute(&mut *psql).await.unwrap();
+    assert!(asked_for(&mut psql).await - before >= sales);
 }
 
 /// Not times, which are this machine's: a report of a year reads roll-ups, and a fraction of what the sales would be; and one

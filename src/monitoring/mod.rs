@@ -17,40 +17,114 @@ pub struct Person {
     pub branch: Option<String>,
 }
 
-/// A transaction that has been open for long: what it is about to write cannot be told yet, and nothing it might still see can be
-/// cleared away.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
-pub struct Holder {
-    /// The server process; empty for a prepared transaction, which has none.
-    pub pid: String,
+/// What keeps PostgreSQL from moving on.
+///
+/// Whoever has a transaction number (`is_writing`) keeps the feed's position where it is: numbers are the server's, so also one that is
+/// prepared, and one in another database. What it is about to write cannot be told yet. Whoever only reads, and a replication slot,
+/// keep old rows from being cleared away; the feed goes on.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Held {
+    pub kind: HeldBy,
+    /// The server process, the prepared transaction, or the slot.
+    pub name: String,
     pub user: String,
     pub application: String,
+    pub database: String,
+    /// Another than ours.
+    pub is_elsewhere: bool,
     pub state: String,
-    #[serde(skip)]
-    pub seconds: f64,
-    #[sqlx(default)]
-    pub since: String,
-    /// The beginning of its last statement.
+    /// Not known of a slot.
+    pub seconds: Option<f64>,
+    pub is_writing: bool,
+    /// The beginning of its last statement; of a slot, how much log it keeps.
     pub query: String,
-    /// What to do about it.
-    #[sqlx(default)]
-    pub advice: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum HeldBy {
+    Transaction,
+    Prepared,
+    Slot,
+}
+
+/// The same, in words.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Holder {
+    pub key: String,
+    pub title: String,
+    pub application: String,
+    pub state: String,
+    pub since: String,
+    pub query: String,
+    /// What it holds up.
+    pub holds: &'static str,
+    pub advice: &'static str,
+    /// The statement that ends it.
+    pub fix: String,
+    #[serde(skip)]
+    pub is_writing: bool,
+}
+
+impl Held {
+    fn explained(self) -> Holder {
+        let quoted = format!("'{}'", self.name.replace('\'', "''"));
+        let (what, advice, fix) = match (self.kind, self.state.as_str()) {
+            (HeldBy::Prepared, _) => (
+                "Transaksi siap-commit",
+                "Tertinggal: yang menyiapkannya tidak menyelesaikannya. Tanyakan padanya, atau batalkan:",
+                format!("ROLLBACK PREPARED {quoted};"),
+            ),
+            (HeldBy::Slot, _) => (
+                "Slot replikasi",
+                "Tidak ada yang membacanya. Bila server atau program itu memang sudah tidak dipakai, hapus:",
+                format!("SELECT pg_drop_replication_slot({quoted});"),
+            ),
+            (HeldBy::Transaction, "idle in transaction" | "idle in transaction (aborted)") => (
+                "Proses",
+                "Seseorang membuka transaksi dan tidak menutupnya. Minta ia COMMIT atau ROLLBACK, atau akhiri:",
+                format!("SELECT pg_terminate_backend({});", self.name),
+            ),
+            (HeldBy::Transaction, _) => (
+                "Proses",
+                "Masih bekerja. Tunggu sampai selesai, atau hentikan:",
+                format!("SELECT pg_cancel_backend({});", self.name),
+            ),
+        };
+        let place = if self.is_elsewhere { format!(" · basis data {}", self.database) } else { String::new() };
+        let by = if self.user.is_empty() { String::new() } else { format!(" · {}", self.user) };
+        Holder {
+            key: format!("{what} {}", self.name),
+            title: format!("{what} {}{by}{place}", self.name),
+            application: self.application,
+            state: self.state,
+            since: self.seconds.map_or_else(
+                || "lama, tidak tercatat".to_owned(),
+                |seconds| length(Duration::try_from_secs_f64(seconds).unwrap_or_default()),
+            ),
+            query: self.query,
+            holds: if self.is_writing { "perubahan yang ditulisnya, dan pembersihan" } else { "pembersihan" },
+            advice,
+            fix,
+            is_writing: self.is_writing,
+        }
+    }
 }
 
 impl Holder {
-    fn explained(mut self) -> Self {
-        self.since = length(Duration::try_from_secs_f64(self.seconds).unwrap_or_default());
-        let pid = &self.pid;
-        self.advice = match self.state.as_str() {
-            "prepared" => {
-                format!("Transaksi siap-commit yang tertinggal. Selesaikan: ROLLBACK PREPARED '{}';", self.query)
-            }
-            "idle in transaction" | "idle in transaction (aborted)" => format!(
-                "Seseorang membuka transaksi dan tidak menutupnya. Minta ia COMMIT atau ROLLBACK, atau akhiri: SELECT pg_terminate_backend({pid});"
-            ),
-            _ => format!("Masih bekerja. Tunggu sampai selesai, atau hentikan: SELECT pg_cancel_backend({pid});"),
-        };
-        self
+    /// Something holds the feed's position, and whoever it is, we are not shown.
+    pub fn unseen() -> Self {
+        Self {
+            key: "-".to_owned(),
+            title: "Transaksi pengguna basis data lain".to_owned(),
+            state: "tidak terlihat oleh Melati".to_owned(),
+            since: "lama, tidak tercatat".to_owned(),
+            holds: "perubahan yang ditulisnya, dan pembersihan",
+            advice: "Supaya namanya tampil di sini, beri Melati hak melihatnya (ganti melati dengan penggunanya):",
+            fix: "GRANT pg_read_all_stats TO melati;".to_owned(),
+            is_writing: true,
+            ..Self::default()
+        }
     }
 }
 
@@ -80,6 +154,26 @@ pub fn delay(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_that_ends_it_is_one_whatever_its_name() {
+        let held = Held {
+            kind: HeldBy::Prepared,
+            name: "o'clock".into(),
+            user: "rekap".into(),
+            application: String::new(),
+            database: "gudang".into(),
+            is_elsewhere: true,
+            state: "prepared".into(),
+            seconds: Some(65.0),
+            is_writing: true,
+            query: String::new(),
+        };
+        let said = held.explained();
+        assert_eq!(said.fix, "ROLLBACK PREPARED 'o''clock';");
+        assert_eq!(said.title, "Transaksi siap-commit o'clock · rekap · basis data gudang");
+        assert_eq!(said.since, "1 mnt 5 dtk");
+    }
 
     #[test]
     fn times_are_said_in_two_units() {

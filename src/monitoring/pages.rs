@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
+use tower_sessions::Session;
 
 use super::sql;
 use crate::App;
@@ -84,7 +85,7 @@ async fn cut(State(app): State<App>, viewer: Viewer, asked: Asked, Form(form): F
 
 async fn history(State(app): State<App>, viewer: Viewer) -> Result<Json<History>, Error> {
     manager(&viewer)?;
-    Ok(Json(app.live.monitoring().history(viewer.branches())))
+    Ok(Json(app.live.history_of(viewer.branches())))
 }
 
 /// What a browser measured; the answer is the server's clock, by which it measures.
@@ -102,7 +103,12 @@ const MOST_DELAYS: usize = 16;
 /// Beyond this a tablet slept, or its clock was set.
 const LONGEST_DELAY_MS: u32 = 600_000;
 
-async fn painted(State(app): State<App>, viewer: Viewer, Json(beacon): Json<Beacon>) -> Result<Response, Error> {
+async fn painted(
+    State(app): State<App>,
+    viewer: Viewer,
+    session: Session,
+    Json(beacon): Json<Beacon>,
+) -> Result<Response, Error> {
     if beacon.delays_ms.len() > MOST_DELAYS || beacon.delays_ms.iter().any(|ms| *ms > LONGEST_DELAY_MS) {
         return Err(Refusal::invalid("delays_ms", "Ukuran ini tidak masuk akal.").into());
     }
@@ -110,7 +116,8 @@ async fn painted(State(app): State<App>, viewer: Viewer, Json(beacon): Json<Beac
     let mut counted = false;
     if !beacon.delays_ms.is_empty() {
         let delays = beacon.delays_ms.into_iter().map(|ms| Duration::from_millis(ms.into())).collect();
-        let painted = Painted { delays, tabs: beacon.tabs };
+        let browser = session.id().map_or(0, |id| app.live.roll().browser(&id.to_string()));
+        let painted = Painted { browser, delays, tabs: beacon.tabs };
         // of the branch that is worked in, not of the one that is looked at
         counted = app.live.monitoring().hear(&app.live, viewer.id, viewer.home, painted);
     }

@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, PgPool};
 
-use super::{Holder, Person};
+use super::{Held, Holder, Person};
 use crate::audit;
 use crate::ids::{BranchId, UserId};
 
@@ -16,25 +16,44 @@ pub async fn people(pool: &PgPool, users: &[UserId]) -> sqlx::Result<Vec<Person>
     .await
 }
 
-/// Transactions open for longer than `seconds`, the oldest first. Of other database users they are only visible to a member of
-/// `pg_read_all_stats`.
+/// What has held PostgreSQL up for longer than `seconds`, those that write first, the oldest first. Writers of every database: their
+/// numbers are in every snapshot. Readers of ours only: what others see does not keep our rows (since PostgreSQL 14). Slots of
+/// all: what they keep is the server's. (A vacuum's own transaction holds nothing up.) Of other database users transactions are only
+/// visible to a member of `pg_read_all_stats`.
 pub async fn holders(pool: &PgPool, seconds: f64) -> sqlx::Result<Vec<Holder>> {
-    let found: Vec<Holder> = sqlx::query_as(
-        "SELECT pid::text AS pid, coalesce(usename, '')::text AS user, coalesce(application_name, '') AS application,
-                coalesce(state, '') AS state, extract(epoch FROM now() - xact_start)::float8 AS seconds,
+    let found: Vec<Held> = sqlx::query_as(
+        "SELECT 'transaction' AS kind, pid::text AS name, coalesce(usename, '')::text AS user, coalesce(application_name, '') AS application,
+                coalesce(datname, '')::text AS database, coalesce(datname <> current_database(), false) AS is_elsewhere, coalesce(state, '') AS state,
+                extract(epoch FROM now() - xact_start)::float8 AS seconds, backend_xid IS NOT NULL AS is_writing,
                 left(regexp_replace(query, '\\s+', ' ', 'g'), 160) AS query
          FROM pg_stat_activity
-         WHERE datname = current_database() AND pid <> pg_backend_pid() AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL)
-           AND xact_start < now() - make_interval(secs => $1)
+         WHERE pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker' AND xact_start < now() - make_interval(secs => $1)
+           AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL AND datname = current_database())
          UNION ALL
-         SELECT '', owner::text, '', 'prepared', extract(epoch FROM now() - prepared)::float8, gid
-         FROM pg_prepared_xacts WHERE database = current_database() AND prepared < now() - make_interval(secs => $1)
-         ORDER BY seconds DESC LIMIT 5",
+         SELECT 'prepared', gid, owner::text, '', database::text, database <> current_database(), 'prepared',
+                extract(epoch FROM now() - prepared)::float8, true, ''
+         FROM pg_prepared_xacts WHERE prepared < now() - make_interval(secs => $1)
+         UNION ALL
+         SELECT 'slot', slot_name::text, '', '', coalesce(database, '')::text, database <> current_database() IS TRUE,
+                CASE WHEN active THEN 'tertinggal' ELSE 'tidak dipakai' END, NULL, false,
+                coalesce('menyimpan log ' || pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)), '')
+         FROM pg_replication_slots WHERE NOT active OR greatest(age(xmin), age(catalog_xmin)) > 1000000
+         ORDER BY is_writing DESC, seconds DESC NULLS LAST, name LIMIT 10",
     )
     .bind(seconds)
     .fetch_all(pool)
     .await?;
-    Ok(found.into_iter().map(Holder::explained).collect())
+    Ok(found.into_iter().map(Held::explained).collect())
+}
+
+/// The browsers of `users`, by the ids of their sessions, as they describe themselves.
+pub async fn browsers(pool: &PgPool, users: &[UserId]) -> sqlx::Result<Vec<(UserId, String, String)>> {
+    sqlx::query_as(
+        "SELECT user_id, id, coalesce(data ->> 'device', '') FROM sessions WHERE user_id = ANY ($1) AND expires_at > now()",
+    )
+    .bind(users)
+    .fetch_all(pool)
+    .await
 }
 
 /// Asks the process that holds the stream to end it, if it is of `branch` (none: of any), and records who wished it. `of` is

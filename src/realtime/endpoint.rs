@@ -170,6 +170,7 @@ async fn open(request: Request, streams: &[Stream], naming: Naming) -> Result<Re
         branches: viewer.branches(),
         streams: StreamSet::of(streams.iter().map(|stream| stream.name())),
         tabs: asked.tabs.as_ref().and_then(|tabs| tabs.parse().ok()).unwrap_or(1),
+        browser: session.id().map_or(0, |id| app.live.roll().browser(&id.to_string())),
     };
     let wanted = Wanted { who, topics: &topics, naming, lifetime: app.config.stream_lifetime() };
     let (mut live, entry) = hub.subscribe(wanted).ok_or(Error::Draining { retry_after_seconds: 1 })?;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::presence::{Seen, is_of, label};
 use super::{Live, lock, now, rfc3339};
+use crate::device;
 use crate::hub::{Message, Topic};
 use crate::ids::{BranchId, UserId};
 use crate::metrics::Window;
@@ -47,8 +48,17 @@ pub struct Memory {
     samples: Mutex<VecDeque<Sample>>,
     /// By branch; 0 is the head office.
     screens: Mutex<HashMap<i64, Window>>,
-    people: Mutex<(Option<Instant>, HashMap<UserId, Person>)>,
-    beacons: Mutex<HashMap<UserId, Instant>>,
+    names: Mutex<Names>,
+    beacons: Mutex<HashMap<(UserId, u32), Instant>>,
+}
+
+/// As the database says them.
+#[derive(Debug, Clone, Default)]
+struct Names {
+    read: Option<Instant>,
+    people: HashMap<UserId, Person>,
+    /// `Chrome · Android`, by [`super::presence::Roll::browser`].
+    browsers: HashMap<(UserId, u32), String>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +73,7 @@ struct Sample {
 /// What a browser measured of itself.
 #[derive(Debug, Clone)]
 pub struct Painted {
+    pub browser: u32,
     /// From a row's stamp to the painted screen.
     pub delays: Vec<Duration>,
     pub tabs: u8,
@@ -73,7 +84,16 @@ pub struct Painted {
 pub struct History {
     unix: Vec<i64>,
     streams: Vec<u32>,
-    failures: Vec<u64>,
+    branches: Vec<BranchSeries>,
+    /// Answers with a status of 500 or above, since the start. Only with all branches: requests are not counted by branch.
+    failed: Option<Vec<u64>>,
+}
+
+#[derive(Debug, Serialize)]
+struct BranchSeries {
+    branch_id: i64,
+    name: String,
+    streams: Vec<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,6 +154,7 @@ pub struct ListenerLine {
     pub id: String,
     pub name: String,
     pub place: String,
+    pub browser: String,
     pub streams: String,
     pub since: String,
     pub cursor: String,
@@ -166,6 +187,8 @@ pub struct Machine {
     pub pool_most: u32,
     pub requests: String,
     pub failures: String,
+    /// Answers with a status of 500 or above, since the start.
+    pub failed: u64,
     pub frames: String,
 }
 
@@ -181,13 +204,14 @@ impl Memory {
     pub fn hear(&self, live: &Live, user: UserId, home: Option<BranchId>, mut painted: Painted) -> bool {
         {
             let mut beacons = lock(&self.beacons);
-            if beacons.get(&user).is_some_and(|last| last.elapsed() < BEACON_EVERY) {
+            let browser = (user, painted.browser);
+            if beacons.get(&browser).is_some_and(|last| last.elapsed() < BEACON_EVERY) {
                 return false;
             }
             if beacons.len() >= BEACONS {
                 beacons.retain(|_, last| last.elapsed() < BEACON_EVERY);
             }
-            beacons.insert(user, Instant::now());
+            beacons.insert(browser, Instant::now());
         }
         let branch = label(home.map_or(Branches::All, Branches::One));
         let mut screens = lock(&self.screens);
@@ -199,22 +223,29 @@ impl Memory {
         drop(screens);
         painted.delays.sort_unstable();
         if let Some(middle) = painted.delays.get(painted.delays.len() / 2) {
-            live.roll().browser_says(user, painted.tabs, *middle);
+            live.roll().browser_says(user, painted.browser, painted.tabs, *middle);
         }
         true
     }
 
-    pub fn history(&self, branches: Branches) -> History {
+    fn history(&self, branches: Branches, names: Vec<(i64, String)>) -> History {
         let samples = lock(&self.samples);
-        let count = |sample: &Sample| {
+        let of = |sample: &Sample, wanted: i64| {
+            sample.streams.iter().find(|(branch, _)| *branch == wanted).map_or(0, |(_, streams)| *streams)
+        };
+        let series = |(branch_id, name)| {
+            let streams = samples.iter().map(|sample| of(sample, branch_id)).collect();
+            BranchSeries { branch_id, name, streams }
+        };
+        let all = |sample: &Sample| {
             let counts = sample.streams.iter();
             counts.filter(|(branch, _)| branches.contain(BranchId(*branch))).map(|(_, streams)| streams).sum()
         };
-        let failures = samples.iter().zip(samples.iter().skip(1)).map(|(a, b)| b.failures - a.failures);
         History {
             unix: samples.iter().map(|sample| sample.unix).collect(),
-            streams: samples.iter().map(count).collect(),
-            failures: std::iter::once(0).chain(failures).take(samples.len()).collect(),
+            streams: samples.iter().map(all).collect(),
+            branches: names.into_iter().map(series).collect(),
+            failed: (branches == Branches::All).then(|| samples.iter().map(|sample| sample.failures).collect()),
         }
     }
 
@@ -296,7 +327,7 @@ impl Live {
             slow: seen.iter().filter(|seen| is_slow(seen)).count(),
             lagging: seen.iter().filter(|seen| is_lagging(seen)).count(),
             branches: lines,
-            online: people(&seen, &names),
+            online: people(&seen, &names.people),
             listeners: seen.iter().take(MOST_SHOWN).map(|seen| listener(seen, &names)).collect(),
             not_shown: seen.len().saturating_sub(MOST_SHOWN),
             feed: self.feed_line(),
@@ -307,35 +338,60 @@ impl Live {
     }
 
     /// Names from the database; where it is away, those that were read before.
-    async fn names(&self, pool: &PgPool, seen: &[Seen]) -> HashMap<UserId, Person> {
-        let users: BTreeSet<UserId> = seen.iter().map(|seen| seen.who.user).collect();
-        let users: Vec<UserId> = users.into_iter().take(10 * MOST_SHOWN).collect();
+    async fn names(&self, pool: &PgPool, seen: &[Seen]) -> Names {
+        let browsers: BTreeSet<(UserId, u32)> = seen.iter().map(|seen| (seen.who.user, seen.who.browser)).collect();
+        let browsers: Vec<(UserId, u32)> = browsers.into_iter().take(10 * MOST_SHOWN).collect();
+        let users: BTreeSet<UserId> = browsers.iter().map(|(user, _)| *user).collect();
+        let users = Vec::from_iter(users);
         let is_known = {
-            let people = lock(&self.monitoring().people);
-            let is_young = people.0.is_some_and(|read| read.elapsed() < NAMES_KEPT);
-            is_young && users.iter().all(|user| people.1.contains_key(user))
+            let names = lock(&self.monitoring().names);
+            let is_young = names.read.is_some_and(|read| read.elapsed() < NAMES_KEPT);
+            is_young && browsers.iter().all(|browser| names.browsers.contains_key(browser))
         };
-        if !is_known && let Ok(Ok(people)) = tokio::time::timeout(NAMES_WITHIN, sql::people(pool, &users)).await {
-            let people = people.into_iter().map(|person| (person.id, person)).collect();
-            *lock(&self.monitoring().people) = (Some(Instant::now()), people);
+        let read = async { tokio::try_join!(sql::people(pool, &users), sql::browsers(pool, &users)) };
+        if !is_known && let Ok(Ok((people, sessions))) = tokio::time::timeout(NAMES_WITHIN, read).await {
+            // a session that is gone has no name, and need not be asked for again at once
+            let unnamed = browsers.into_iter().map(|browser| (browser, String::new()));
+            let named = sessions
+                .into_iter()
+                .map(|(user, session, agent)| ((user, self.roll().browser(&session)), device::name(&agent)));
+            *lock(&self.monitoring().names) = Names {
+                read: Some(Instant::now()),
+                people: people.into_iter().map(|person| (person.id, person)).collect(),
+                browsers: unnamed.chain(named).collect(),
+            };
         }
-        lock(&self.monitoring().people).1.clone()
+        lock(&self.monitoring().names).clone()
     }
 
     async fn holders(&self, pool: &PgPool) -> Vec<Holder> {
-        match tokio::time::timeout(NAMES_WITHIN, sql::holders(pool, HELD_SECONDS)).await {
-            Ok(Ok(holders)) => holders,
-            _ => Vec::new(),
+        let found = tokio::time::timeout(NAMES_WITHIN, sql::holders(pool, HELD_SECONDS)).await;
+        let Ok(Ok(mut holders)) = found else { return Vec::new() };
+        // the feed sees its number a little later than it began, and a little longer
+        let is_held = self.feed_pulse().snapshot_age().as_secs_f64() > 2.0 * HELD_SECONDS;
+        if is_held && !holders.iter().any(|holder| holder.is_writing) {
+            holders.push(Holder::unseen());
         }
+        holders
+    }
+
+    /// The last hour of those that whoever sees `branches` looks after.
+    pub fn history_of(&self, branches: Branches) -> History {
+        self.monitoring().history(branches, self.branch_names(branches))
+    }
+
+    /// By id; 0 is the head office.
+    fn branch_names(&self, branches: Branches) -> Vec<(i64, String)> {
+        let days = self.days().unwrap_or_default();
+        let known = days.values().filter(|day| branches.contain(day.branch_id));
+        let mut names: Vec<(i64, String)> = known.map(|day| (day.branch_id.0, day.branch_name.clone())).collect();
+        if branches == Branches::All {
+            names.push((0, "Pusat".to_owned()));
+        }
+        names
     }
 
     fn branch_lines(&self, seen: &[Seen], screens: &HashMap<i64, Window>, branches: Branches) -> Vec<BranchLine> {
-        let days = self.days().unwrap_or_default();
-        let known = days.values().filter(|day| branches.contain(day.branch_id));
-        let mut lines: Vec<(i64, String)> = known.map(|day| (day.branch_id.0, day.branch_name.clone())).collect();
-        if branches == Branches::All {
-            lines.push((0, "Pusat".to_owned()));
-        }
         let line = |(branch_id, name)| {
             let here = || seen.iter().filter(move |seen| label(seen.who.branches) == branch_id);
             let users: BTreeSet<UserId> = here().map(|seen| seen.who.user).collect();
@@ -348,7 +404,7 @@ impl Live {
                 lagging: here().filter(|seen| is_lagging(seen)).count(),
             }
         };
-        lines.into_iter().map(line).collect()
+        self.branch_names(branches).into_iter().map(line).collect()
     }
 
     fn feed_line(&self) -> FeedLine {
@@ -384,6 +440,7 @@ impl Live {
             pool_most: pool.options().get_max_connections(),
             requests: comma(format!("{:.1}", requests as f64 / seconds)),
             failures: comma(format!("{share:.1}%")),
+            failed: served.failures,
             frames: comma(format!("{:.1}", told as f64 / seconds)),
         }
     }
@@ -402,8 +459,8 @@ fn rank(seen: &Seen) -> u8 {
     2 * u8::from(is_slow(seen)) + u8::from(is_lagging(seen))
 }
 
-fn place(seen: &Seen, names: &HashMap<UserId, Person>) -> String {
-    match names.get(&seen.who.user) {
+fn place(seen: &Seen, names: &Names) -> String {
+    match names.people.get(&seen.who.user) {
         Some(Person { branch: Some(branch), role, .. }) => format!("{}, {branch}", role.label()),
         _ => seen.who.role.label().to_owned(),
     }
@@ -437,7 +494,7 @@ fn people(seen: &[Seen], names: &HashMap<UserId, Person>) -> Vec<PersonLine> {
     people
 }
 
-fn listener(seen: &Seen, names: &HashMap<UserId, Person>) -> ListenerLine {
+fn listener(seen: &Seen, names: &Names) -> ListenerLine {
     let (state, level) = match (is_slow(seen), is_lagging(seen)) {
         (true, _) => ("Tersendat", "low"),
         (_, true) => ("Lambat", "medium"),
@@ -445,8 +502,9 @@ fn listener(seen: &Seen, names: &HashMap<UserId, Person>) -> ListenerLine {
     };
     ListenerLine {
         id: seen.id.to_string(),
-        name: name(seen.who.user, names),
+        name: name(seen.who.user, &names.people),
         place: place(seen, names),
+        browser: names.browsers.get(&(seen.who.user, seen.who.browser)).cloned().unwrap_or_default(),
         streams: seen.who.streams.names().collect::<Vec<_>>().join(", "),
         since: length(seen.open_for),
         cursor: length(seen.silent_for),

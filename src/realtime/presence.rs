@@ -3,6 +3,7 @@
 //! An entry is some hundred bytes and holds no text: names are read from the database when somebody looks. A connection
 //! writes its own entry and nobody else's, so that counting a delivery is two stores to memory that no other core wants.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +41,8 @@ pub struct Who {
     pub streams: StreamSet,
     /// Tabs of the browser that share it, as far as it says so.
     pub tabs: u8,
+    /// Which browser of the user: [`Roll::browser`].
+    pub browser: u32,
 }
 
 /// Why a stream ended.
@@ -161,6 +164,8 @@ pub struct Roll {
     metrics: Metrics,
     /// The first half of every id: another for each process, so that an id names one stream of all processes.
     process: i64,
+    /// What browsers are told apart by: another for each process.
+    browsers: RandomState,
     began: Instant,
     /// The time of the last publication: near enough, and read without asking the clock.
     coarse_ms: AtomicU64,
@@ -180,6 +185,7 @@ impl Default for Roll {
             inside: Mutex::default(),
             metrics: Metrics::default(),
             process: i64::from(rand::random_range(1..i32::MAX)) << 32,
+            browsers: RandomState::new(),
             began: Instant::now(),
             coarse_ms: AtomicU64::new(0),
         }
@@ -281,10 +287,16 @@ impl Roll {
         id >> 32 == self.process >> 32
     }
 
-    /// What a browser of this user says of itself.
-    pub fn browser_says(&self, user: UserId, tabs: u8, screen: Duration) {
+    /// A session is a browser. What is remembered of it is a digest, from which nobody gets the session.
+    pub fn browser(&self, session: &str) -> u32 {
+        self.browsers.hash_one(session) as u32
+    }
+
+    /// What a browser of this user says of itself: of its own streams, not of those of the user's other devices.
+    pub fn browser_says(&self, user: UserId, browser: u32, tabs: u8, screen: Duration) {
         let screen = u32::try_from(screen.as_millis()).unwrap_or(u32::MAX).max(1);
-        for (_, listener) in self.inside().open.iter().filter(|(_, listener)| listener.who.user == user) {
+        let is_its = |listener: &Listener| (listener.who.user, listener.who.browser) == (user, browser);
+        for (_, listener) in self.inside().open.iter().filter(|(_, listener)| is_its(listener)) {
             listener.tabs.store(tabs.max(1), Relaxed);
             listener.screen_ms.store(screen, Relaxed);
         }

@@ -2,7 +2,9 @@
 
 use time::{Date, Duration, Month};
 
+use crate::ids::BranchId;
 use crate::money::Rupiah;
+use sheet::{Cell, Sheet};
 
 pub mod chart;
 pub mod pages;
@@ -134,6 +136,31 @@ impl Period {
         let begin = crate::branches::long_date(since);
         let begin = begin.split_once(", ").map_or(begin.as_str(), |(_, date)| date);
         format!("{begin} – {end}")
+    }
+}
+
+/// A part of what is asked for: of which branches (none: all), which is their today, and over which days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub scope: Option<BranchId>,
+    pub today: Date,
+    pub period: Period,
+}
+
+impl Span {
+    /// "Today" and "this month" are each branch's own: two hours a day it is tomorrow already in Jayapura and not yet in Jakarta.
+    /// While all have one date, and that is most of the day, one statement answers for all; else one for each branch.
+    pub fn of(
+        scope: Option<BranchId>,
+        todays: &[(BranchId, Date)],
+        period: impl Fn(Date) -> Period,
+    ) -> Option<Vec<Self>> {
+        let span = |scope, today| Self { scope, today, period: period(today) };
+        let (_, first) = todays.first()?;
+        if todays.iter().all(|(_, today)| today == first) {
+            return Some(vec![span(scope, *first)]);
+        }
+        Some(todays.iter().map(|(branch, today)| span(Some(*branch), *today)).collect())
     }
 }
 
@@ -275,6 +302,48 @@ impl Closing {
         self.money(|line| line.user_id == kasir.user_id)
     }
 
+    /// The same facts as on the page, a line each, for a spreadsheet.
+    pub fn sheet(&self) -> Sheet {
+        let mut rows = Vec::new();
+        let mut line = |part: &str, of: &str, what: &str, count: Option<i64>, amount: Option<Rupiah>| {
+            rows.push(vec![
+                Cell::Day(Some(self.head.tanggal)),
+                Cell::text(&self.head.cabang),
+                Cell::text(part),
+                Cell::text(of),
+                Cell::text(what),
+                count.map_or_else(|| Cell::text(""), Cell::Count),
+                amount.map_or_else(|| Cell::text(""), Cell::Money),
+            ]);
+        };
+        for class in &self.classes {
+            let of = class.service_type.as_str();
+            line("Penjualan", of, "Omset", Some(class.jumlah), Some(class.total));
+            line("Penjualan", of, "Klaim BPJS", None, Some(class.omset_bpjs));
+            line("Penjualan", of, "Pasien", None, Some(class.omset_umum));
+            line("Penjualan", of, "Masih kurang", None, Some(class.kekurangan));
+            line("Penjualan", of, "Naik Kelas", Some(class.naik_kelas), None);
+        }
+        for (metode, word) in METHODS {
+            let [today, older, back, all] = self.by_method(metode);
+            line("Uang", word, "Penjualan hari ini", None, Some(today));
+            line("Uang", word, "DP dan pelunasan penjualan lama", None, Some(older));
+            line("Uang", word, "Dikembalikan", None, Some(back));
+            line("Uang", word, "Jumlah", None, Some(all));
+        }
+        for kasir in &self.kasirs {
+            line("Kasir", &kasir.kasir, "Omset", Some(kasir.jumlah), Some(kasir.total));
+            line("Kasir", &kasir.kasir, "Diterima", None, Some(self.received_by(kasir)));
+            line("Kasir", &kasir.kasir, "Di antaranya tunai", None, Some(self.cash_of(kasir)));
+        }
+        for sale in &self.cancelled {
+            line("Dibatalkan", &sale.kode_penjualan, &sale.alasan, None, Some(sale.total));
+            line("Dibatalkan", &sale.kode_penjualan, "Dikembalikan", None, Some(sale.kembali));
+        }
+        let columns = ["Tanggal", "Cabang", "Bagian", "Dari", "Uraian", "Banyak", "Rupiah"];
+        Sheet::new("hari", "Laporan harian", &columns, rows)
+    }
+
     /// To be counted in the drawer, beside what lay in it in the morning.
     pub fn cash(&self) -> Rupiah {
         self.by_method("tunai")[3]
@@ -309,6 +378,21 @@ mod tests {
         let march = Preset::LastMonth.of(date!(2024 - 03 - 31));
         assert_eq!((march.since, march.days()), (date!(2024 - 02 - 01), 29));
         assert_eq!(march.before(), Period { since: date!(2024 - 01 - 03), until: date!(2024 - 01 - 31) });
+    }
+
+    #[test]
+    fn branches_have_their_own_today() {
+        let (eve, day) = (date!(2026 - 10 - 31), date!(2026 - 11 - 01));
+        let month = |today| Preset::ThisMonth.of(today);
+        let one = Span { scope: None, today: day, period: month(day) };
+        assert_eq!(Span::of(None, &[(BranchId(1), day), (BranchId(2), day)], month), Some(vec![one]));
+        let of = |branch, today| Span { scope: Some(BranchId(branch)), today, period: month(today) };
+        assert_eq!(
+            Span::of(None, &[(BranchId(1), eve), (BranchId(2), day)], month),
+            Some(vec![of(1, eve), of(2, day)]),
+            "in one of them a month has begun"
+        );
+        assert_eq!(Span::of(None, &[], month), None);
     }
 
     #[test]

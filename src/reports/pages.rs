@@ -13,8 +13,8 @@ use time::Date;
 
 use super::chart::{self, Bars, Heat, Ranks, Unit, WEEKDAYS};
 use super::sheet::{self, Cell, ISO, Sheet};
-use super::sql::{self, AGES, DaySum, KasirSum};
-use super::{CLASSES, Closing, LONGEST_DAYS, METHODS, Period, Preset, Report};
+use super::sql::{self, AGES, DaySum, HourSum, KasirSum};
+use super::{CLASSES, Closing, LONGEST_DAYS, METHODS, Period, Preset, Report, Span};
 use crate::App;
 use crate::branches::{self, Branch, long_date};
 use crate::ids::BranchId;
@@ -31,6 +31,7 @@ pub fn routes() -> Router<App> {
         .route("/laporan/harian/csv", get(days_file))
         .route("/laporan/harian/hari-ini", get(closing_today))
         .route("/laporan/harian/{cabang}/{tanggal}", get(closing))
+        .route("/laporan/harian/{cabang}/{tanggal}/csv", get(closing_file))
         .route("/laporan/{laporan}", get(report))
         .route("/laporan/{laporan}/csv", get(file))
 }
@@ -56,7 +57,8 @@ struct Wanted {
 /// The same, understood.
 struct Asked {
     scope: Option<BranchId>,
-    today: Date,
+    spans: Vec<Span>,
+    /// From the first day of any span to the last.
     period: Period,
     preset: Option<Preset>,
     days: i32,
@@ -82,18 +84,26 @@ impl Wanted {
 
     async fn read(&self, app: &App, viewer: &Viewer) -> Result<Result<Asked, BTreeMap<String, String>>, Refusal> {
         let scope = self.scope(viewer)?;
-        let today = sql::today(&app.pool, scope).await?.ok_or(Refusal::NotFound)?;
+        let todays = sql::todays(&app.pool, scope).await?;
+        let latest = todays.iter().map(|(_, today)| *today).max().ok_or(Refusal::NotFound)?;
         let days = DEAD_DAYS.into_iter().find(|days| days.to_string() == self.hari).unwrap_or(90);
         let own_dates = !self.dari.trim().is_empty() || !self.sampai.trim().is_empty();
         let preset = match Preset::from_slug(&self.periode) {
             None if own_dates => None,
             chosen => Some(chosen.unwrap_or(Preset::Days30)),
         };
-        let period = match preset {
-            Some(preset) => Ok(preset.of(today)),
-            None => self.own_dates(today),
+        let spans = match preset {
+            Some(preset) => Span::of(scope, &todays, |today| preset.of(today)),
+            None => match self.own_dates(latest) {
+                Ok(period) => Span::of(scope, &todays, |_| period),
+                Err(wrong) => return Ok(Err(wrong)),
+            },
         };
-        Ok(period.map(|period| Asked { scope, today, period, preset, days }))
+        let spans = spans.ok_or(Refusal::NotFound)?;
+        let periods = || spans.iter().map(|span| span.period);
+        let since = periods().map(|period| period.since).min().unwrap_or(latest);
+        let until = periods().map(|period| period.until).max().unwrap_or(latest);
+        Ok(Ok(Asked { scope, period: Period { since, until }, spans, preset, days }))
     }
 
     /// # Errors
@@ -119,6 +129,24 @@ impl Wanted {
             wrong.insert("dari".into(), "Paling lama tiga tahun. Pilih masa yang lebih pendek.".into());
         }
         if wrong.is_empty() { Ok(period) } else { Err(wrong) }
+    }
+}
+
+impl Asked {
+    /// Today: more than one day while branches differ.
+    fn now(&self) -> Period {
+        let todays = || self.spans.iter().map(|span| span.today);
+        let since = todays().min().unwrap_or(self.period.until);
+        Period { since, until: todays().max().unwrap_or(since) }
+    }
+
+    /// `26 November 2026`; while branches differ in it, each of theirs.
+    fn label(&self) -> String {
+        let mut labels = Vec::from_iter(self.spans.iter().map(|span| span.period));
+        labels.sort_by_key(|period| (period.until, period.since));
+        labels.dedup();
+        let labels = Vec::from_iter(labels.into_iter().map(Period::label));
+        if labels.len() == 1 { labels.concat() } else { format!("{}, menurut hari tiap cabang", labels.join(" atau ")) }
     }
 }
 
@@ -207,8 +235,8 @@ async fn file(
     let sheets = body(&app, report, &asked).await?.sheets;
     let is_wanted = |sheet: &&Sheet| wanted.tabel.is_empty() || sheet.slug == wanted.tabel;
     let sheet = sheets.iter().find(is_wanted).ok_or(Refusal::NotFound)?;
-    let span = if report.has_period() { asked.period } else { Period { since: asked.today, until: asked.today } };
-    Ok(download(&format!("{slug}-{}", sheet.slug), span, sheet))
+    let period = if report.has_period() { asked.period } else { asked.now() };
+    Ok(download(&format!("{slug}-{}", sheet.slug), period, sheet))
 }
 
 /// The name has letters, digits and dashes only.
@@ -239,7 +267,11 @@ fn average(total: Rupiah, count: i64) -> Rupiah {
 }
 
 async fn comparison(app: &App, asked: &Asked) -> Result<Body, Refusal> {
-    let kasirs = sql::kasirs(&app.pool, asked.scope, asked.period).await?;
+    let mut kasirs = Vec::new();
+    for span in &asked.spans {
+        kasirs.extend(sql::kasirs(&app.pool, span.scope, span.period).await?);
+    }
+    kasirs.sort_by(|a, b| b.total.cmp(&a.total).then_with(|| a.kasir.cmp(&b.kasir)));
     let mut branches: BTreeMap<BranchId, KasirSum> = BTreeMap::new();
     for kasir in &kasirs {
         branches
@@ -300,7 +332,19 @@ async fn comparison(app: &App, asked: &Asked) -> Result<Body, Refusal> {
 }
 
 async fn peaks(app: &App, asked: &Asked) -> Result<Body, Refusal> {
-    let hours = sql::hours(&app.pool, asked.scope, asked.period).await?;
+    let mut hours: BTreeMap<(i32, i32), HourSum> = BTreeMap::new();
+    for span in &asked.spans {
+        for hour in sql::hours(&app.pool, span.scope, span.period).await? {
+            hours
+                .entry((hour.hari, hour.jam))
+                .and_modify(|sum| {
+                    sum.jumlah += hour.jumlah;
+                    sum.total += hour.total;
+                })
+                .or_insert(hour);
+        }
+    }
+    let hours = Vec::from_iter(hours.into_values());
     let count: i64 = hours.iter().map(|hour| hour.jumlah).sum();
     let weekday = |hari: i32| usize::try_from(hari - 1).ok().and_then(|day| WEEKDAYS.get(day)).copied().unwrap_or("–");
     let clock = |jam: i32| format!("{jam:02}.00–{jam:02}.59");
@@ -334,7 +378,10 @@ async fn peaks(app: &App, asked: &Asked) -> Result<Body, Refusal> {
 const PAYERS: [(&str, &str); 2] = [("BPJS", "bpjs"), ("Umum", "umum")];
 
 async fn payers(app: &App, asked: &Asked) -> Result<Body, Refusal> {
-    let days = sql::classes(&app.pool, asked.scope, asked.period).await?;
+    let mut days = Vec::new();
+    for span in &asked.spans {
+        days.extend(sql::classes(&app.pool, span.scope, span.period).await?);
+    }
     let mut by_day: BTreeMap<Date, (i64, Rupiah, Rupiah, i64)> = BTreeMap::new();
     let mut by_class = [(0_i64, Rupiah::ZERO, Rupiah::ZERO, Rupiah::ZERO, 0_i64); 4];
     for day in &days {
@@ -468,8 +515,12 @@ async fn receivables(app: &App, asked: &Asked) -> Result<Body, Refusal> {
 }
 
 async fn products(app: &App, asked: &Asked) -> Result<Body, Refusal> {
-    let all = sql::products(&app.pool, asked.scope, asked.period).await?;
-    let days = asked.period.days();
+    let mut all = Vec::new();
+    for span in &asked.spans {
+        all.extend(sql::products(&app.pool, span.scope, span.period).await?);
+    }
+    all.sort_by(|a, b| (b.jumlah, b.subtotal).cmp(&(a.jumlah, a.subtotal)).then_with(|| a.nama.cmp(&b.nama)));
+    let days = asked.spans.first().map_or(1, |span| span.period.days());
     let row = |product: &&sql::ProductSum| {
         // at this pace the shelf is empty after so many days
         let lasts = (product.jumlah > 0).then(|| i64::from(product.stok) * days / product.jumlah);
@@ -513,7 +564,11 @@ async fn products(app: &App, asked: &Asked) -> Result<Body, Refusal> {
 }
 
 async fn dead_stock(app: &App, asked: &Asked) -> Result<Body, Refusal> {
-    let dead = sql::dead_stock(&app.pool, asked.scope, asked.today, asked.days).await?;
+    let mut dead = Vec::new();
+    for span in &asked.spans {
+        dead.extend(sql::dead_stock(&app.pool, span.scope, span.today, asked.days).await?);
+    }
+    dead.sort_by(|a, b| b.modal.cmp(&a.modal).then_with(|| a.nama.cmp(&b.nama)));
     let rows = dead.iter().map(|product| {
         vec![
             Cell::Link {
@@ -547,7 +602,11 @@ async fn dead_stock(app: &App, asked: &Asked) -> Result<Body, Refusal> {
 }
 
 async fn low_stock(app: &App, asked: &Asked) -> Result<Body, Refusal> {
-    let low = sql::low_stock(&app.pool, asked.scope, asked.period).await?;
+    let mut low = Vec::new();
+    for span in &asked.spans {
+        low.extend(sql::low_stock(&app.pool, span.scope, span.period).await?);
+    }
+    low.sort_by(|a, b| b.menit_rendah.cmp(&a.menit_rendah).then_with(|| a.nama.cmp(&b.nama)));
     let (times, answered): (i64, i64) = (low.iter().map(|p| p.kali).sum(), low.iter().map(|p| p.ditanggapi).sum());
     let took: i64 = low.iter().map(|product| product.menit_tanggap).sum();
     let rows = low.iter().map(|product| {
@@ -607,7 +666,10 @@ fn reason_word(reason: &str) -> &str {
 }
 
 async fn movements(app: &App, asked: &Asked) -> Result<Body, Refusal> {
-    let days = sql::movements(&app.pool, asked.scope, asked.period).await?;
+    let mut days = Vec::new();
+    for span in &asked.spans {
+        days.extend(sql::movements(&app.pool, span.scope, span.period).await?);
+    }
     let mut by_day: BTreeMap<Date, (i64, i64)> = BTreeMap::new();
     let mut by_reason: BTreeMap<(&str, String), (i64, i64, i64)> = BTreeMap::new();
     for day in &days {
@@ -690,8 +752,8 @@ impl ReportPage {
 
     fn heading(&self) -> String {
         match &self.asked {
-            Some(asked) if self.report.has_period() => asked.period.label(),
-            Some(asked) => format!("Keadaan {}", long_date(asked.today)),
+            Some(asked) if self.report.has_period() => asked.label(),
+            Some(asked) => format!("Keadaan {}", asked.now().label()),
             None => self.report.title().to_owned(),
         }
     }
@@ -716,7 +778,7 @@ async fn days(State(app): State<App>, viewer: Viewer, Query(wanted): Query<Wante
     let choices = if viewer.branches() == Branches::All { shell.switcher.clone() } else { Vec::new() };
     match understood {
         Ok(asked) => {
-            let days = sql::days(&app.pool, asked.scope, asked.period).await?;
+            let days = days_of(&app, &asked).await?;
             let period = Some(asked.period);
             Ok(Page(DaysPage { shell, wanted, choices, period, wrong: BTreeMap::new(), days }).into_response())
         }
@@ -727,9 +789,18 @@ async fn days(State(app): State<App>, viewer: Viewer, Query(wanted): Query<Wante
     }
 }
 
+async fn days_of(app: &App, asked: &Asked) -> Result<Vec<DaySum>, Refusal> {
+    let mut days = Vec::new();
+    for span in &asked.spans {
+        days.extend(sql::days(&app.pool, span.scope, span.period).await?);
+    }
+    days.sort_by(|a, b| b.tanggal.cmp(&a.tanggal).then_with(|| a.cabang.cmp(&b.cabang)));
+    Ok(days)
+}
+
 async fn days_file(State(app): State<App>, viewer: Viewer, Query(wanted): Query<Wanted>) -> Result<Response, Error> {
     let asked = wanted.read(&app, &viewer).await?.map_err(Refusal::Invalid)?;
-    let days = sql::days(&app.pool, asked.scope, asked.period).await?;
+    let days = days_of(&app, &asked).await?;
     let rows = days.iter().map(|day| {
         vec![
             Cell::Day(Some(day.tanggal)),
@@ -780,25 +851,40 @@ struct ClosingPage {
     day: Closing,
 }
 
-/// `{tanggal}` is `2026-11-21`, or `hari-ini`.
 async fn closing(
     State(app): State<App>,
     viewer: Viewer,
     Path((branch, tanggal)): Path<(BranchId, String)>,
 ) -> Result<Page<ClosingPage>, Error> {
+    let day = closing_for(&app, &viewer, branch, &tanggal).await?;
+    Ok(Page(ClosingPage { theme: Theme::current(), viewer, day }))
+}
+
+async fn closing_file(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path((branch, tanggal)): Path<(BranchId, String)>,
+) -> Result<Response, Error> {
+    let day = closing_for(&app, &viewer, branch, &tanggal).await?;
+    let one = Period { since: day.head.tanggal, until: day.head.tanggal };
+    Ok(download(&format!("harian-{branch}"), one, &day.sheet()))
+}
+
+/// `tanggal` is `2026-11-21`, or `hari-ini`.
+async fn closing_for(app: &App, viewer: &Viewer, branch: BranchId, tanggal: &str) -> Result<Closing, Refusal> {
     if !viewer.may_see(branch) {
-        return Err(Refusal::NotFound.into());
+        return Err(Refusal::NotFound);
     }
-    let tanggal = match tanggal.as_str() {
+    let tanggal = match tanggal {
         "hari-ini" => None,
         text => Some(Date::parse(text, ISO).map_err(|_| Refusal::NotFound)?),
     };
     let day = sql::closing(&app.pool, branch, tanggal).await?;
     // a kasir signs the day that they close, and no other
     if !viewer.may_read_reports() && !day.head.is_today && day.head.closed_by_id != Some(viewer.id) {
-        return Err(Refusal::Forbidden.into());
+        return Err(Refusal::Forbidden);
     }
-    Ok(Page(ClosingPage { theme: Theme::current(), viewer, day }))
+    Ok(day)
 }
 
 /// From the form that closes the day.
@@ -818,6 +904,10 @@ impl ClosingPage {
 
     fn zone(&self) -> &str {
         branches::zone(&self.day.head.timezone)
+    }
+
+    fn file(&self) -> String {
+        format!("/laporan/harian/{}/{}/csv", self.day.head.branch_id, sheet::iso(self.day.head.tanggal))
     }
 
     /// Where it was reached from.

@@ -11,12 +11,14 @@ use crate::orders::WorkStatus;
 use crate::refusal::{Outcome, Refusal};
 use crate::stock::ProductType;
 
-/// The date today; over several branches, where it is latest.
-pub async fn today(db: impl PgExecutor<'_>, scope: Option<BranchId>) -> sqlx::Result<Option<Date>> {
-    sqlx::query_scalar("SELECT max(tanggal) FROM branch_days WHERE $1::bigint IS NULL OR branch_id = $1")
-        .bind(scope)
-        .fetch_one(db)
-        .await
+/// The date today in each branch.
+pub async fn todays(db: impl PgExecutor<'_>, scope: Option<BranchId>) -> sqlx::Result<Vec<(BranchId, Date)>> {
+    sqlx::query_as(
+        "SELECT branch_id, tanggal FROM branch_days WHERE $1::bigint IS NULL OR branch_id = $1 ORDER BY branch_id",
+    )
+    .bind(scope)
+    .fetch_all(db)
+    .await
 }
 
 // ---- branches and kasirs ----

@@ -4,12 +4,15 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Demo, launch, signIn, textOf, until, untilStatus, untilText } from "./lib.mjs";
+
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let demo;
 let browser;
@@ -49,6 +52,72 @@ test("the head office sees who connects, as it happens, and cuts a stream off: t
   const log = await demo.row("select actor_id is not null as signed, subject from audit_log where action = 'stream_cut'");
   assert.deepEqual(log, { signed: true, subject: "kasir1@melati.test" });
   assert.deepEqual([...failures, ...shop.failures], []);
+});
+
+test("the last hour is drawn by branch, each line can be left out, and what breaks is counted", async () => {
+  const { page, failures } = await signIn(browser, demo.url, "superadmin");
+  const shop = await signIn(browser, demo.url, "kasir5");
+  await untilStatus(shop.page, "live");
+  const branch = await demo.value("select b.name from users u join branches b on b.id = u.branch_id where u.email = 'kasir5@melati.test'");
+  await page.goto("/pantauan");
+  await untilStatus(page, "live");
+  await page.waitForSelector("[data-streams-chart] canvas");
+  await page.waitForSelector(`[data-streams-key] label:has-text("${branch}")`); // also of whoever connected just now
+  const keys = await page.locator("[data-streams-key] label").allTextContents();
+  assert.ok(keys.length > 1 && keys.length <= 5, `${keys}`);
+  assert.equal(new Set(keys).size, keys.length);
+  // what is drawn, as pixels of a line's own colour
+  const coloured = (series) => page.evaluate((n) => {
+    const canvas = document.querySelector("[data-streams-chart] canvas");
+    const probe = document.createElement("span");
+    probe.style.color = `var(--series-${n})`;
+    document.body.append(probe);
+    const wanted = getComputedStyle(probe).color.match(/\d+/g).map(Number);
+    probe.remove();
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200 && wanted.every((value, channel) => Math.abs(data[i + channel] - value) < 12)) count += 1;
+    return count;
+  }, series);
+  const series = keys.indexOf(branch) + 1;
+  const key = page.locator(`[data-streams-key] label[data-series="${series}"]`);
+  await untilText(page, "[data-streams-words]", new RegExp(`${branch} [1-9]`));
+  await until(async () => (await coloured(series)) > 0, "the branch to be drawn");
+  await key.click();
+  await until(async () => (await coloured(series)) === 0, "the branch to be left out");
+  await key.click();
+  await until(async () => (await coloured(series)) > 0, "the branch to be back");
+
+  await untilText(page, "[data-errors-words]", /Tidak ada galat sejak|galat sejak/);
+  await demo.sql("alter table pasiens rename to hilang");
+  try {
+    const status = await shop.page.evaluate(() => fetch("/api/pasien?cari=a").then((answer) => answer.status));
+    assert.equal(status, 500);
+  } finally {
+    await demo.sql("alter table hilang rename to pasiens");
+  }
+  await untilText(page, "[data-errors-words]", /^[1-9]\d* galat sejak/);
+  assert.ok(await page.locator("[data-errors-chart] canvas").isVisible());
+  assert.deepEqual(failures, []);
+});
+
+test("the pages of those who look after it hold on a phone and a desk, light and dark", async () => {
+  const shop = await signIn(browser, demo.url, "kasir1");
+  await untilStatus(shop.page, "live");
+  for (const [width, colorScheme] of [[360, "dark"], [1280, "light"]]) {
+    const { context, page, failures } = await signIn(browser, demo.url, "superadmin", { viewport: { width, height: 800 }, colorScheme });
+    for (const path of ["/pantauan", "/pantauan/jalur"]) {
+      await page.goto(path);
+      if (path === "/pantauan") await page.waitForSelector("[data-streams-chart] canvas");
+      const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.equal(tooWide, 0, `${path} is too wide at ${width}`);
+      await page.evaluate(axe); // not as a script of the page: its policy would rightly refuse that
+      const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+      assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], `${path} at ${width}, ${colorScheme}`);
+    }
+    assert.deepEqual(failures, []);
+    await context.close();
+  }
 });
 
 test("an admin sees their branch, and a kasir is told that this is not for them", async () => {

@@ -60,6 +60,17 @@ test("the day is closed, and its sheet fits one page of A4 and of A5", async () 
   await page.click("a:visible:has-text('Laporan harian')");
   await page.waitForURL(/laporan\/harian\/hari-ini/);
   assert.match(await page.textContent("article"), /Uang tunai yang harus ada di laci/);
+  for (const width of [360, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(tooWide, 0, `the day's sheet is too wide at ${width}`);
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+    assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], `the day's sheet at ${width}`);
+  }
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("a[download]")]);
+  assert.match(download.suggestedFilename(), /^melati-harian-1-\d{4}-\d\d-\d\d-\d{4}-\d\d-\d\d\.csv$/);
+  assert.match(await readFile(await download.path(), "utf8"), /;Uang;Tunai;Jumlah;;-?\d+/);
   for (const format of ["A4", "A5"]) {
     const pdf = (await page.pdf({ format, preferCSSPageSize: false })).toString("latin1");
     assert.equal(pdf.match(/\/Type \/Page\b(?!s)/g).length, 1, `one page of ${format}`);

@@ -174,6 +174,7 @@ pub fn table() -> Vec<Route> {
         get("/laporan/harian/csv", "/laporan/harian/csv?cabang=1", MANAGERS).elsewhere("/laporan/harian/csv?cabang=2"),
         get("/laporan/harian/hari-ini", "/laporan/harian/hari-ini", IN_A_SHOP),
         get("/laporan/harian/{cabang}/{tanggal}", "/laporan/harian/1/hari-ini", EVERYONE).elsewhere("/laporan/harian/2/hari-ini"),
+        get("/laporan/harian/{cabang}/{tanggal}/csv", "/laporan/harian/1/hari-ini/csv", EVERYONE).elsewhere("/laporan/harian/2/hari-ini/csv"),
 
         get("/api/products", "/api/products?cari=a", IN_A_SHOP),
         get("/api/pasien", "/api/pasien?cari=a", IN_A_SHOP),

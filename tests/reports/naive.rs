@@ -566,9 +566,11 @@ impl Base {
 
     /// Those that tell how things stand, and the sheets of some days.
     pub async fn assert_present(&self, db: &mut PgConnection, scope: Option<BranchId>, rng: &mut StdRng) {
-        let today = sql::today(&mut *db, scope).await.unwrap().unwrap();
-        let dates = self.branches.keys().filter(|branch| is_in(scope, **branch)).map(|branch| self.today(*branch));
-        assert_eq!(Some(today), dates.max(), "today");
+        let todays = sql::todays(&mut *db, scope).await.unwrap();
+        let dates = self.branches.keys().filter(|branch| is_in(scope, **branch));
+        let dates = Vec::from_iter(dates.map(|branch| (BranchId(*branch), self.today(*branch))));
+        assert_eq!(todays, dates, "today, branch by branch");
+        let today = todays.iter().map(|(_, today)| *today).max().unwrap();
 
         let key = |debt: &DebtSum| (debt.branch_id, debt.umur);
         assert_eq!(by(sql::debts(&mut *db, scope).await.unwrap(), key), self.debts(scope), "debts of {scope:?}");
