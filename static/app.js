@@ -18,6 +18,7 @@ import { bindMenus } from "./forms/menus.js";
 import { bindPrint } from "./forms/print.js";
 import { bindSteppers } from "./forms/steppers.js";
 import { bindTheme } from "./forms/theme.js";
+import { bindWorker } from "./notify/worker.js";
 import { forgetDrafts } from "./sales/draft.js";
 
 bindTheme();
@@ -26,6 +27,7 @@ bindMenus();
 bindPrint();
 bindSwitches();
 bindSteppers();
+bindWorker();
 
 const { userId, role, branchId, cursor, topics, heartbeatSeconds } = document.body.dataset;
 if (userId) {
@@ -71,6 +73,8 @@ function startLive() {
 
   const list = document.querySelector("[data-stock-list]");
   if (list) import("./stock/list.js").then(({ openList }) => openList(list, manager));
+  const preview = document.querySelector("[data-preview]");
+  if (preview) import("./stock/preview.js").then(({ openPreview }) => openPreview(preview, manager));
   const opname = document.querySelector("[data-opname]");
   if (opname) import("./stock/opname.js").then(({ openOpname }) => openOpname(opname));
   const transfer = document.querySelector("[data-transfer]");

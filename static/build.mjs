@@ -6,8 +6,9 @@
 // next one has renamed. Chunks of code that a page loads later (popups, the sales page) do carry one, because two
 // versions of a chunk must not meet in one page.
 import { build, context } from "esbuild";
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -47,6 +48,13 @@ function followDevice(css) {
   });
 }
 
+/** Browsers look for a new service worker by its bytes: it must differ when what it keeps does. */
+async function numberWorker() {
+  const hash = createHash("sha256");
+  for (const part of ["app.css", "icons.svg", "offline.html", "offline.js"]) hash.update(await readFile(join(out, part)));
+  await appendFile(join(out, "sw.js"), `//${hash.digest("hex").slice(0, 16)}\n`);
+}
+
 const finish = {
   name: "finish",
   setup(bundle) {
@@ -54,7 +62,8 @@ const finish = {
       if (errors.length) return;
       const css = join(out, "app.css");
       await writeFile(css, followDevice(await readFile(css, "utf8")));
-      await cp(join(here, "icons.svg"), join(out, "icons.svg"));
+      for (const file of ["icons.svg", "offline.html"]) await cp(join(here, file), join(out, file));
+      await numberWorker();
       await writeFile(join(out, "third-party.txt"), await thirdPartyNotices(Object.keys(metafile.inputs)));
     });
   },
@@ -65,6 +74,7 @@ const options = {
   entryPoints: [
     { in: join(here, "app.js"), out: "app" },
     { in: join(here, "sw.js"), out: "sw" }, // imports nothing: a service worker is one plain script
+    { in: join(here, "offline.js"), out: "offline" }, // alone, like the worker: it must be there when nothing else is
     { in: join(here, "styles/app.css"), out: "app" },
   ],
   outdir: out,

@@ -238,12 +238,16 @@ async fn a_count_is_refused_when_something_was_sold_meanwhile() {
     let app = TestApp::start().await;
     let admin = app.sign_in("admin1").await;
     app.sql("UPDATE frames SET stok = 18 WHERE id = 1").await;
-    let (status, answer) = send(&admin, "/stok/frame/1/koreksi", &[("counted", "19"), ("seen_stok", "20")]).await;
+    let (status, answer) =
+        send(&admin, "/stok/frame/1/koreksi", &[("counted", "19"), ("seen_stok", "20"), ("catatan", "Salah hitung")])
+            .await;
     assert_eq!((status, &answer["error"]["code"]), (StatusCode::CONFLICT, &json!("stock_changed")));
     assert!(answer["error"]["message"].as_str().unwrap().contains("18"), "says what it is now");
     assert_eq!(number(&app, "SELECT stok::bigint FROM frames WHERE id = 1").await, 18);
 
-    let (status, _) = send(&admin, "/stok/frame/1/koreksi", &[("counted", "17"), ("seen_stok", "18")]).await;
+    let (status, _) =
+        send(&admin, "/stok/frame/1/koreksi", &[("counted", "17"), ("seen_stok", "18"), ("catatan", "Salah hitung")])
+            .await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(number(&app, "SELECT stok::bigint FROM frames WHERE id = 1").await, 17);
 }

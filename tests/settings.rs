@@ -236,6 +236,111 @@ async fn a_branch_is_opened_in_one_of_three_zones_and_keeps_its_code() {
 }
 
 #[tokio::test]
+async fn a_branch_is_closed_for_good_once_nothing_is_unfinished_and_its_history_stays() {
+    let app = TestApp::start().await;
+    let (pusat, putu, made) = (app.sign_in("pusat").await, app.sign_in("admin2").await, app.sign_in("kasir2").await);
+    // where it is stands on its receipts
+    let ubud = [
+        ("name", "Ubud"),
+        ("kode", "UBD"),
+        ("timezone", "Asia/Makassar"),
+        ("alamat", "Jl. Raya Ubud 12"),
+        ("telepon", "(0361) 971 234"),
+    ];
+    assert_eq!(send(&pusat, "/cabang/2", &ubud).await.0, StatusCode::OK);
+    app.sql(
+        "INSERT INTO penjualans (id, kode_penjualan, pasien_id, user_id, branch_id, total, omset_umum, bayar, status_pengerjaan)
+         VALUES (900, 'UBD-261121-001', 3, 6, 2, 685000, 685000, 685000, 'Siap Diambil')",
+    )
+    .await;
+    let receipt = text(&made, "/penjualan/900/struk").await;
+    assert!(receipt.contains("Jl. Raya Ubud 12") && receipt.contains("Telp (0361) 971 234"), "{receipt}");
+
+    // whatever is unfinished is named, on the page before and in the refusal
+    let refused = send(&pusat, "/cabang/2/pensiun", &[]).await;
+    assert_eq!(code(&refused), (409, "branch_unfinished"));
+    let why = refused.1["error"]["message"].as_str().unwrap();
+    for part in ["harinya masih buka", "2 pengguna masih aktif", "1 pesanan belum diambil"] {
+        assert!(why.contains(part), "{why}");
+        assert!(text(&pusat, "/cabang/2").await.contains(part));
+    }
+    assert!(!why.contains("kiriman"), "{why}");
+    assert_eq!(send(&putu, "/hari/tutup", &[]).await.0, StatusCode::OK);
+    app.sql("UPDATE penjualans SET status_pengerjaan = 'Sudah Diambil' WHERE id = 900").await;
+    app.sql("UPDATE users SET branch_id = 1 WHERE id = 5").await;
+    let refused = send(&pusat, "/cabang/2/pensiun", &[]).await;
+    assert!(refused.1["error"]["message"].as_str().unwrap().ends_with("nonaktifkan)."), "{refused:?}");
+    assert_eq!(send(&pusat, "/pengguna/6/nonaktifkan", &[]).await.0, StatusCode::OK);
+    let low = |page: &str| page.contains("data-low-count>1<");
+    app.sql("UPDATE lensas SET stok = 1 WHERE branch_id = 2").await;
+    app.sql("UPDATE frames SET stok = 20 WHERE id = 2").await;
+    assert!(low(&text(&pusat, "/stok").await));
+    assert_eq!(send(&pusat, "/cabang/2/pensiun", &[]).await.0, StatusCode::OK);
+    assert_eq!(send(&pusat, "/cabang/2/pensiun", &[]).await.0, StatusCode::OK, "twice is once");
+
+    // nothing new begins there, whoever writes
+    for statement in [
+        "INSERT INTO penjualans (kode_penjualan, pasien_id, user_id, branch_id, total, omset_umum, bayar) VALUES ('UBD-261121-002', 3, 6, 2, 1, 1, 1)",
+        "UPDATE open_days SET is_open = true WHERE branch_id = 2",
+        "UPDATE users SET branch_id = 2 WHERE id = 4",
+        "INSERT INTO stock_transfers (from_branch, to_branch) VALUES (1, 2)",
+    ] {
+        let error = sqlx::query(statement).execute(&app.db).await.unwrap_err();
+        assert_eq!(error.as_database_error().unwrap().constraint(), Some("branch_is_retired"), "{statement}: {error}");
+    }
+    assert_eq!(
+        wrong_fields(
+            &send(
+                &pusat,
+                "/pengguna",
+                &[("name", "Komang"), ("email", "k@melati.test"), ("role", "kasir"), ("branch_id", "2")]
+            )
+            .await
+        ),
+        ["branch_id"]
+    );
+    assert_eq!(send(&pusat, "/pengguna/6/aktifkan", &[]).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    // from the next day on it has no place among the others, nor what is low there; what it was can be looked at
+    app.sql("UPDATE branches SET retired_at = now() - interval '2 days' WHERE id = 2").await;
+    let home = text(&pusat, "/").await;
+    assert!(home.contains("1 cabang, 1 buka") && !home.contains("<tr data-row=\"2\">"), "{home}");
+    assert!(!low(&text(&pusat, "/stok").await));
+    // goods may leave it, and none go there
+    assert_eq!(text(&pusat, "/stok/transfer").await.matches("<option value=\"2\">Ubud</option>").count(), 1);
+    assert!(text(&pusat, "/cabang").await.contains("Ditutup "));
+    assert_eq!(send(&pusat, "/cabang/pilih", &[("branch_id", "2")]).await.0, StatusCode::OK);
+    assert!(text(&pusat, "/penjualan/900").await.contains("UBD-261121-001"));
+    let shop = text(&pusat, "/").await;
+    assert!(shop.contains("sudah ditutup untuk seterusnya") && !shop.contains("/hari/buka"));
+    assert_eq!(code(&send(&pusat, "/hari/buka", &[]).await), (409, "branch_retired"));
+
+    assert_eq!(send(&pusat, "/cabang/2/hidupkan", &[]).await.0, StatusCode::OK);
+    assert_eq!(send(&pusat, "/hari/buka", &[]).await.0, StatusCode::OK);
+    let log = app.sql_text("SELECT string_agg((before ? 'retired_at')::text || '-' || (after ? 'retired_at'), ', ' ORDER BY id) FROM audit_log WHERE action = 'branch_changed' AND actor_id = 1").await;
+    assert_eq!(log, "false-false, false-true, true-false");
+}
+
+#[tokio::test]
+async fn whoever_is_hired_while_the_branch_is_being_closed_is_seen_or_refused() {
+    let app = TestApp::start().await;
+    let pusat = app.sign_in("pusat").await;
+    app.sql("UPDATE open_days SET is_open = false WHERE branch_id = 2; UPDATE users SET is_active = false WHERE branch_id = 2").await;
+    let mut hiring = app.db.begin().await.unwrap();
+    sqlx::query("UPDATE users SET is_active = true WHERE id = 6").execute(&mut *hiring).await.unwrap();
+    // the closing waits for the hiring, and then counts the one who was hired
+    let closing = tokio::spawn({
+        let pusat = pusat.clone();
+        async move { send(&pusat, "/cabang/2/pensiun", &[]).await }
+    });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM branches WHERE id = $1 FOR UPDATE%' AND datname = current_database()";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&app.db).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    hiring.commit().await.unwrap();
+    assert_eq!(code(&closing.await.unwrap()), (409, "branch_unfinished"));
+}
+
+#[tokio::test]
 async fn a_patient_is_found_read_and_kept_up_to_date_in_their_branch() {
     let app = TestApp::start().await;
     app.sql(

@@ -123,7 +123,8 @@ async fn a_product_is_entered_edited_and_taken_away_and_the_log_knows() {
     assert_eq!(number(&app, "SELECT count(*) FROM notifications WHERE type = 'price_updated'").await, 1);
 
     refused(&admin, &format!("{address}/hapus"), &[], "in_stock").await;
-    done(&admin, &format!("{address}/koreksi"), &[("counted", "0"), ("seen_stok", "8")]).await;
+    done(&admin, &format!("{address}/koreksi"), &[("counted", "0"), ("seen_stok", "8"), ("catatan", "Salah hitung")])
+        .await;
     done(&admin, &format!("{address}/hapus"), &[]).await;
     assert_eq!(
         audited(&app, &format!("Frame:{id}")).await,

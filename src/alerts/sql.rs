@@ -8,13 +8,36 @@ use crate::audit;
 use crate::ids::{AlertId, BranchId, ProductId};
 use crate::refusal::{Outcome, Refusal};
 use crate::scope::{Role, Viewer};
-use crate::stock::ProductType;
+use crate::stock::{ProductRef, ProductType};
+
+/// Of a branch that is not closed for good: what is low in one is nobody's concern any more.
+macro_rules! stands {
+    () => {
+        "a.branch_id NOT IN (SELECT id FROM branches WHERE retired_at IS NOT NULL)"
+    };
+}
 
 /// The state of the alert `a`.
 macro_rules! state {
     () => {
         "CASE WHEN a.closed_at IS NOT NULL THEN 'closed' WHEN a.acked_at IS NOT NULL THEN 'acked'
               WHEN a.snoozed_until > now() THEN 'snoozed' ELSE 'open' END"
+    };
+}
+
+/// The alerts of `page`, as people read them.
+macro_rules! shown {
+    () => {
+        "
+         SELECT a.id, a.product_type, a.product_id, b.name AS branch_name, a.state,
+                coalesce(p.kode, '') AS kode, coalesce(p.product_name, 'Produk yang sudah dihapus') AS product_name,
+                coalesce(p.stok, 0) AS stok, coalesce(p.stok_minimum, 0) AS stok_minimum, coalesce(p.alert_level, 'normal') AS alert_level,
+                waktu(a.opened_at, b.timezone) AS opened, lama(coalesce(a.responded_at, now()) - a.opened_at) AS took,
+                waktu(a.acked_at, b.timezone) AS acked, who.name AS acked_by,
+                waktu(a.snoozed_until, b.timezone) AS snoozed_until, later.name AS snoozed_by, waktu(a.closed_at, b.timezone) AS closed
+         FROM page a JOIN branches b ON b.id = a.branch_id
+         LEFT JOIN users who ON who.id = a.acked_by LEFT JOIN users later ON later.id = a.snoozed_by
+         LEFT JOIN LATERAL (SELECT * FROM products p WHERE p.product_type = a.product_type AND p.product_id = a.product_id) p ON true"
     };
 }
 
@@ -43,7 +66,9 @@ pub async fn counts(pool: &PgPool, viewer: &Viewer) -> sqlx::Result<Counts> {
                 count(*) FILTER (WHERE state = 'acked') AS acked
          FROM (SELECT ",
         state!(),
-        " AS state FROM stock_alerts a WHERE closed_at IS NULL AND ($1::bigint IS NULL OR branch_id = $1)) alerts"
+        " AS state FROM stock_alerts a WHERE closed_at IS NULL AND ($1::bigint IS NULL OR branch_id = $1) AND ",
+        stands!(),
+        ") alerts"
     ))
     .bind(viewer.branches().one())
     .fetch_one(pool)
@@ -69,24 +94,38 @@ pub async fn list(pool: &PgPool, viewer: &Viewer, state: State, limit: i64, offs
         state!(),
         " AS state) s
              WHERE ($1::bigint IS NULL OR a.branch_id = $1) AND (a.closed_at IS NULL) = ($2 <> 'closed') AND s.state = $2
+               AND (a.closed_at IS NOT NULL OR ",
+        stands!(),
+        ")
              ORDER BY a.closed_at DESC NULLS FIRST, a.opened_at, a.id LIMIT $3 OFFSET $4
-         )
-         SELECT a.id, a.product_type, a.product_id, b.name AS branch_name, a.state,
-                coalesce(p.kode, '') AS kode, coalesce(p.product_name, 'Produk yang sudah dihapus') AS product_name,
-                coalesce(p.stok, 0) AS stok, coalesce(p.stok_minimum, 0) AS stok_minimum, coalesce(p.alert_level, 'normal') AS alert_level,
-                waktu(a.opened_at, b.timezone) AS opened, lama(coalesce(a.responded_at, now()) - a.opened_at) AS took,
-                waktu(a.acked_at, b.timezone) AS acked, who.name AS acked_by,
-                waktu(a.snoozed_until, b.timezone) AS snoozed_until, later.name AS snoozed_by, waktu(a.closed_at, b.timezone) AS closed
-         FROM page a JOIN branches b ON b.id = a.branch_id
-         LEFT JOIN users who ON who.id = a.acked_by LEFT JOIN users later ON later.id = a.snoozed_by
-         LEFT JOIN LATERAL (SELECT * FROM products p WHERE p.product_type = a.product_type AND p.product_id = a.product_id) p ON true
-         ORDER BY a.closed_at DESC NULLS FIRST, a.opened_at, a.id"
+         )",
+        shown!(),
+        " ORDER BY a.closed_at DESC NULLS FIRST, a.opened_at, a.id"
     ))
     .bind(viewer.branches().one())
     .bind(state)
     .bind(limit)
     .bind(offset)
     .fetch_all(pool)
+    .await
+}
+
+/// The open alert of a product, if there is one that concerns this viewer.
+pub async fn of_product(pool: &PgPool, viewer: &Viewer, product: ProductRef) -> sqlx::Result<Option<Alert>> {
+    sqlx::query_as(concat!(
+        "WITH page AS (
+             SELECT a.*, s.state FROM stock_alerts a CROSS JOIN LATERAL (SELECT ",
+        state!(),
+        " AS state) s
+             WHERE a.product_type = $1 AND a.product_id = $2 AND a.closed_at IS NULL AND ($3::bigint IS NULL OR a.branch_id = $3) AND ",
+        stands!(),
+        ")",
+        shown!()
+    ))
+    .bind(product.product_type)
+    .bind(product.product_id)
+    .bind(viewer.branches().one())
+    .fetch_optional(pool)
     .await
 }
 
@@ -113,13 +152,14 @@ const MOST_WAITING: i64 = 500;
 
 /// Also those that are put off: the script wakes when their time has come.
 pub async fn waiting(pool: &PgPool, viewer: &Viewer) -> sqlx::Result<Vec<Waiting>> {
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "SELECT a.id, a.product_type, a.product_id, p.kode, p.product_name, p.stok, p.stok_minimum, a.fell, a.opened_at, a.snoozed_until
          FROM stock_alerts a
          CROSS JOIN LATERAL (SELECT * FROM products p WHERE p.product_type = a.product_type AND p.product_id = a.product_id) p
-         WHERE a.closed_at IS NULL AND a.acked_at IS NULL AND ($1::bigint IS NULL OR a.branch_id = $1)
-         ORDER BY a.id DESC LIMIT $2",
-    )
+         WHERE a.closed_at IS NULL AND a.acked_at IS NULL AND ($1::bigint IS NULL OR a.branch_id = $1) AND ",
+        stands!(),
+        " ORDER BY a.id DESC LIMIT $2"
+    ))
     .bind(viewer.branches().one())
     .bind(MOST_WAITING)
     .fetch_all(pool)

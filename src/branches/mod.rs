@@ -15,6 +15,11 @@ pub struct Branch {
     pub name: String,
     pub kode: String,
     pub timezone: String,
+    /// On its receipts; empty where nobody has written it down.
+    pub alamat: String,
+    pub telepon: String,
+    /// Closed for good: its history is there, and nothing new begins (migration 0022).
+    pub is_retired: bool,
 }
 
 impl Branch {
@@ -38,6 +43,8 @@ pub struct BranchForm {
     pub name: String,
     pub kode: String,
     pub timezone: String,
+    pub alamat: String,
+    pub telepon: String,
 }
 
 /// A [`BranchForm`] that was understood.
@@ -46,6 +53,8 @@ pub struct NewBranch {
     pub name: String,
     pub kode: String,
     pub timezone: String,
+    pub alamat: String,
+    pub telepon: String,
 }
 
 impl BranchForm {
@@ -54,7 +63,8 @@ impl BranchForm {
     pub fn read(&self, kept: Option<&str>) -> Outcome<NewBranch> {
         let mut wrong = BTreeMap::new();
         let mut say = |field: &str, message: &str| drop(wrong.insert(field.to_owned(), message.to_owned()));
-        let name = self.name.split_whitespace().collect::<Vec<_>>().join(" ");
+        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let name = one_line(&self.name);
         if !(2..=60).contains(&name.chars().count()) {
             say("name", "Isi nama cabang, 2 sampai 60 huruf.");
         }
@@ -66,8 +76,16 @@ impl BranchForm {
         if !ZONES.iter().any(|(zone, _)| *zone == timezone) && kept != Some(&timezone) {
             say("timezone", "Pilih zona waktu cabang.");
         }
+        let (alamat, telepon) = (one_line(&self.alamat), one_line(&self.telepon));
+        if alamat.chars().count() > 200 {
+            say("alamat", "Alamat paling panjang 200 huruf: harus muat di struk.");
+        }
+        let is_number = |c: char| c.is_ascii_digit() || " +-()/".contains(c);
+        if telepon.len() > 40 || !telepon.chars().all(is_number) {
+            say("telepon", "Isi nomor telepon, misalnya 021-7179 0123.");
+        }
         match wrong.is_empty() {
-            true => Ok(NewBranch { name, kode, timezone }),
+            true => Ok(NewBranch { name, kode, timezone, alamat, telepon }),
             false => Err(Refusal::Invalid(wrong)),
         }
     }
@@ -85,6 +103,46 @@ pub struct Shop {
     /// Active accounts.
     pub people: i64,
     pub has_sold: bool,
+    /// `21 Nov 2026`, of one that is closed for good.
+    pub retired_on: Option<time::Date>,
+}
+
+impl Shop {
+    pub fn retired(&self) -> Option<String> {
+        self.retired_on.map(plain_date)
+    }
+}
+
+/// What must come to an end before a branch can be closed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Unfinished {
+    /// Its day is open.
+    pub is_open: bool,
+    /// Active accounts.
+    pub people: i64,
+    /// Orders that nobody has collected.
+    pub orders: i64,
+    /// Goods on their way to it, or from it.
+    pub transfers: i64,
+    pub opnames: i64,
+}
+
+impl Unfinished {
+    /// What is to be done, each with its number; empty if nothing is.
+    pub fn in_words(self) -> Vec<String> {
+        let Self { is_open, people, orders, transfers, opnames } = self;
+        let some = |count: i64, words: &str| (count > 0).then(|| format!("{count} {words}"));
+        [
+            is_open.then(|| "harinya masih buka (tutup dulu harinya)".to_owned()),
+            some(people, "pengguna masih aktif di sini (pindahkan ke cabang lain, atau nonaktifkan)"),
+            some(orders, "pesanan belum diambil pasien"),
+            some(transfers, "kiriman antar cabang masih di jalan"),
+            some(opnames, "opname masih berjalan"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
 }
 
 /// What people call a zone: WIB, WITA or WIT. Indonesia has no others; elsewhere the zone's own name.
@@ -177,7 +235,13 @@ mod tests {
 
     #[test]
     fn a_branch_has_a_name_a_code_and_a_zone_of_indonesia() {
-        let form = BranchForm { name: " Ubud  Raya ".into(), kode: "ubd".into(), timezone: "Asia/Makassar".into() };
+        let typed = |text: &str| text.to_owned();
+        let form = BranchForm {
+            name: typed(" Ubud  Raya "),
+            kode: typed("ubd"),
+            timezone: typed("Asia/Makassar"),
+            ..BranchForm::default()
+        };
         let branch = form.read(None).unwrap();
         assert_eq!((branch.name.as_str(), branch.kode.as_str()), ("Ubud Raya", "UBD"));
         let wrong = |form: BranchForm, kept| match form.read(kept) {
@@ -188,9 +252,22 @@ mod tests {
         for kode in ["K", "KEMAN", "K1", "K G", "ÄÖ"] {
             assert_eq!(wrong(BranchForm { kode: kode.into(), ..form.clone() }, None), ["kode"], "{kode}");
         }
+        let placed =
+            |alamat: &str, telepon: &str| BranchForm { alamat: alamat.into(), telepon: telepon.into(), ..form.clone() };
+        let there = placed(" Jl. Raya\n Ubud 1 ", " (0361)  97-1 ").read(None).unwrap();
+        assert_eq!((there.alamat.as_str(), there.telepon.as_str()), ("Jl. Raya Ubud 1", "(0361) 97-1"));
+        assert_eq!(wrong(placed(&"a".repeat(201), "tanya satpam"), None), ["alamat", "telepon"]);
         let borneo = BranchForm { timezone: "Asia/Pontianak".into(), ..form };
         assert_eq!(wrong(borneo.clone(), None), ["timezone"]);
         assert!(borneo.read(Some("Asia/Pontianak")).is_ok(), "what it has it may keep");
+    }
+
+    #[test]
+    fn what_holds_a_branch_back_is_named_and_nothing_else() {
+        let free = Unfinished { is_open: false, people: 0, orders: 0, transfers: 0, opnames: 0 };
+        assert!(free.in_words().is_empty());
+        let held = Unfinished { people: 2, orders: 1, ..free }.in_words().join("; ");
+        assert!(held.starts_with("2 pengguna masih aktif") && held.contains("1 pesanan"), "{held}");
     }
 
     #[test]

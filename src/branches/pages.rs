@@ -27,11 +27,13 @@ pub fn routes() -> Router<App> {
         .route("/cabang", get(list).post(add))
         .route("/cabang/baru", get(blank))
         .route("/cabang/{id}", get(show).post(save))
+        .route("/cabang/{id}/pensiun", post(retire))
+        .route("/cabang/{id}/hidupkan", post(revive))
 }
 
 async fn open_day(State(app): State<App>, viewer: Viewer, asked: Asked) -> Result<Response, Error> {
     let branch = working_for(&viewer)?;
-    if !sql::open_day(&app.pool, branch, viewer.id).await? {
+    if !sql::open_day(&app.pool, branch, viewer.id).await.map_err(sql::in_words)? {
         return Err(Refusal::conflict(
             "day_already_open",
             "Hari ini sudah dibuka. Muat ulang halaman untuk melihatnya.",
@@ -100,6 +102,8 @@ async fn list(State(app): State<App>, viewer: Viewer) -> Result<Page<ListPage>, 
 struct EditPage {
     shell: Shell,
     branch: Option<Branch>,
+    /// Of a branch that there is: what must end before it can be closed for good.
+    left: Vec<String>,
     form: BranchForm,
     wrong: BTreeMap<String, String>,
 }
@@ -113,7 +117,11 @@ impl EditPage {
         wrong: BTreeMap<String, String>,
     ) -> Result<Self, Error> {
         let title = branch.as_ref().map_or("Cabang baru", |branch| &branch.name).to_owned();
-        Ok(Self { shell: Shell::load(app, viewer, Nav::Branches, title).await?, branch, form, wrong })
+        let left = match &branch {
+            Some(branch) => sql::unfinished(&app.pool, branch.id).await?.in_words(),
+            None => Vec::new(),
+        };
+        Ok(Self { shell: Shell::load(app, viewer, Nav::Branches, title).await?, branch, left, form, wrong })
     }
 
     fn is_in(&self, zone: &str) -> bool {
@@ -136,7 +144,8 @@ async fn blank(State(app): State<App>, viewer: Viewer) -> Result<Page<EditPage>,
 async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<BranchId>) -> Result<Page<EditPage>, Error> {
     only_head_office(&viewer)?;
     let branch = sql::find(&app.pool, id).await?.ok_or(Refusal::NotFound)?;
-    let form = BranchForm { name: branch.name.clone(), kode: branch.kode.clone(), timezone: branch.timezone.clone() };
+    let Branch { name, kode, timezone, alamat, telepon, .. } = branch.clone();
+    let form = BranchForm { name, kode, timezone, alamat, telepon };
     Ok(Page(EditPage::load(&app, &viewer, Some(branch), form, BTreeMap::new()).await?))
 }
 
@@ -168,6 +177,26 @@ async fn save(
         Err(refusal) => Err(refusal),
     };
     answer(&app, &viewer, &asked, Some(branch), form, saved).await
+}
+
+async fn retire(
+    State(app): State<App>,
+    viewer: Viewer,
+    asked: Asked,
+    Path(id): Path<BranchId>,
+) -> Result<Response, Error> {
+    sql::retire(&app.pool, &viewer, id).await?;
+    Ok(asked.go("/cabang"))
+}
+
+async fn revive(
+    State(app): State<App>,
+    viewer: Viewer,
+    asked: Asked,
+    Path(id): Path<BranchId>,
+) -> Result<Response, Error> {
+    sql::revive(&app.pool, &viewer, id).await?;
+    Ok(asked.go(&format!("/cabang/{id}")))
 }
 
 /// The list; or the form again, with what was typed and what is wrong with it.

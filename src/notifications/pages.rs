@@ -242,7 +242,7 @@ impl AnnouncementsPage {
         wrong: BTreeMap<String, String>,
     ) -> Result<Page<Self>, Error> {
         let shell = Shell::load(app, viewer, Nav::Notifications, "Pengumuman").await?;
-        let branches = branches::sql::all(&app.pool).await?;
+        let branches = branches::sql::standing(&app.pool).await?;
         let sent = sql::sent(&app.pool, viewer, PER_PAGE).await?;
         Ok(Page(Self { shell, branches, draft, wrong, sent }))
     }

@@ -85,6 +85,9 @@ pub struct StockTotals {
 pub struct BranchDay {
     pub branch_id: BranchId,
     pub branch_name: String,
+    /// Closed for good before today: it has no day any more, and no place among the others.
+    #[serde(default)]
+    pub is_retired: bool,
     pub open_day_status: bool,
     /// `08:02`, branch time; none while the day has not been opened.
     pub open_time: Option<String>,

@@ -12,7 +12,7 @@ use crate::scope::Branches;
 /// `$1`: branch ids, or null for all. The sums read an index of the day's sales; the newest five read another.
 const DAYS: &str = "
 WITH day AS MATERIALIZED (
-    SELECT b.id AS branch_id, b.name, b.timezone, d.starts_at, d.ends_at, o.id IS NOT NULL AS opened,
+    SELECT b.id AS branch_id, b.name, b.timezone, coalesce(b.retired_at < d.starts_at, false) AS is_retired, d.starts_at, d.ends_at, o.id IS NOT NULL AS opened,
            coalesce(o.is_open, false) AS is_open, to_char(o.opened_at AT TIME ZONE b.timezone, 'HH24:MI') AS open_time,
            CASE WHEN NOT o.is_open THEN to_char(o.closed_at AT TIME ZONE b.timezone, 'HH24:MI') END AS close_time,
            d.tanggal, now() AT TIME ZONE b.timezone AS clock
@@ -37,7 +37,7 @@ WITH day AS MATERIALIZED (
     SELECT taken.branch_id, u.id, u.name FROM taken JOIN users u ON u.id = taken.user_id
 )
 SELECT jsonb_build_object(
-    'branch_id', day.branch_id, 'branch_name', day.name, 'open_day_status', day.is_open, 'open_time', day.open_time,
+    'branch_id', day.branch_id, 'branch_name', day.name, 'is_retired', day.is_retired, 'open_day_status', day.is_open, 'open_time', day.open_time,
     'close_time', day.close_time, 'tanggal', day.tanggal, 'jam', extract(hour FROM day.clock)::integer,
     'per_jam', (
         SELECT jsonb_agg(coalesce(hours.total, 0) ORDER BY clock.hour)

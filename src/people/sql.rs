@@ -88,6 +88,9 @@ fn in_words(error: sqlx::Error) -> Refusal {
         sqlx::Error::Database(refused) if refused.is_foreign_key_violation() => {
             Refusal::invalid("branch_id", "Cabang itu tidak ada.")
         }
+        sqlx::Error::Database(refused) if refused.constraint() == Some("branch_is_retired") => {
+            Refusal::invalid("branch_id", "Cabang itu sudah ditutup untuk seterusnya. Pilih cabang lain.")
+        }
         sqlx::Error::Database(refused) if refused.constraint() == Some("users_last_super_admin") => Refusal::conflict(
             "last_super_admin",
             "Ini akun pusat terakhir yang aktif. Buat atau aktifkan akun pusat lain dulu.",
@@ -265,7 +268,11 @@ pub async fn deactivate(pool: &PgPool, viewer: &Viewer, id: UserId) -> Outcome<(
 
 pub async fn activate(pool: &PgPool, viewer: &Viewer, id: UserId) -> Outcome<()> {
     let (mut transaction, _) = change_of(pool, viewer, id).await?;
-    sqlx::query("UPDATE users SET is_active = true WHERE id = $1").bind(id).execute(&mut *transaction).await?;
+    sqlx::query("UPDATE users SET is_active = true WHERE id = $1")
+        .bind(id)
+        .execute(&mut *transaction)
+        .await
+        .map_err(in_words)?;
     Ok(transaction.commit().await?)
 }
 

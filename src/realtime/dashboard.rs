@@ -135,7 +135,7 @@ fn dashboard(days: &Days, branches: Branches) -> Dashboard<'_> {
         jam: pace.jam,
         kemarin_jam_segini: pace.kemarin,
         pekan_lalu_jam_segini: pace.pekan_lalu,
-        per_cabang: covered().map(branch_line).collect(),
+        per_cabang: covered().filter(|day| branches != Branches::All || !day.is_retired).map(branch_line).collect(),
     }
 }
 

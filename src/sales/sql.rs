@@ -635,6 +635,8 @@ pub struct Head {
     pub waktu: String,
     pub branch_id: BranchId,
     pub cabang: String,
+    pub alamat: String,
+    pub telepon: String,
     pub timezone: String,
     pub kasir: String,
     pub pasien_id: PatientId,
@@ -687,7 +689,7 @@ pub async fn get(pool: &PgPool, viewer: &Viewer, id: SaleId) -> Outcome<Sale> {
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
     let head = sqlx::query_as::<_, Head>(
         "SELECT p.id, p.kode_penjualan, to_char(p.created_at AT TIME ZONE b.timezone, 'DD/MM/YYYY HH24:MI') AS waktu,
-                p.branch_id, b.name AS cabang, b.timezone, kasir.name AS kasir, p.pasien_id, pasien.nama_pasien, p.service_type, p.resep,
+                p.branch_id, b.name AS cabang, b.alamat, b.telepon, b.timezone, kasir.name AS kasir, p.pasien_id, pasien.nama_pasien, p.service_type, p.resep,
                 p.total, p.omset_bpjs, p.omset_umum, p.bayar, p.kekurangan, p.status, p.transaction_status, p.status_pengerjaan,
                 to_char((p.created_at AT TIME ZONE b.timezone)::date + $3::int, 'DD/MM/YYYY') AS janji,
                 to_char(p.dibatalkan_at AT TIME ZONE b.timezone, 'DD/MM/YYYY HH24:MI') AS dibatalkan, pembatal.name AS dibatalkan_oleh,

@@ -48,6 +48,7 @@ pub async fn alerts_of(connection: &mut PgConnection, branches: Option<&[BranchI
 pub struct WorstRow {
     pub product_type: ProductType,
     pub product_id: ProductId,
+    /// Where several branches are looked at; else empty.
     pub branch_name: String,
     pub kode: String,
     pub product_name: String,
@@ -58,9 +59,10 @@ pub struct WorstRow {
 /// The first of [`alerts`]: what the navbar and the dashboards show.
 pub async fn worst(connection: &mut PgConnection, branches: Branches, limit: i64) -> sqlx::Result<Vec<WorstRow>> {
     sqlx::query_as(
-        "SELECT product_type, product_id, b.name AS branch_name, worst.kode, product_name, stok, alert_level
+        "SELECT product_type, product_id, CASE WHEN $1 IS NULL THEN b.name ELSE '' END AS branch_name, worst.kode, product_name, stok, alert_level
          FROM (SELECT * FROM products
                WHERE alert_level <> 'normal' AND ($1::bigint IS NULL OR branch_id = $1)
+                 AND branch_id NOT IN (SELECT id FROM branches WHERE retired_at IS NOT NULL)
                ORDER BY alert_level = 'medium', stok, product_type, product_id
                LIMIT $2) worst
          JOIN branches b ON b.id = worst.branch_id

@@ -120,10 +120,12 @@ pub enum Sort {
     MostStock,
     Cheapest,
     Dearest,
+    LongestStill,
+    LastMoved,
 }
 
 impl Sort {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Name,
         Self::NameDown,
         Self::Kind,
@@ -134,6 +136,8 @@ impl Sort {
         Self::MostStock,
         Self::Cheapest,
         Self::Dearest,
+        Self::LongestStill,
+        Self::LastMoved,
     ];
 
     /// As in addresses and in the SQL.
@@ -149,6 +153,8 @@ impl Sort {
             Self::MostStock => "-stok",
             Self::Cheapest => "harga",
             Self::Dearest => "-harga",
+            Self::LongestStill => "gerak",
+            Self::LastMoved => "-gerak",
         }
     }
 }

@@ -20,7 +20,7 @@ pub async fn totals(pool: &PgPool, scope: Branches) -> sqlx::Result<StockTotals>
          FROM (SELECT branch_id, alert_level FROM frames WHERE alert_level <> 'normal'
                UNION ALL SELECT branch_id, alert_level FROM lensas WHERE alert_level <> 'normal'
                UNION ALL SELECT branch_id, alert_level FROM aksesoris WHERE alert_level <> 'normal') alerts
-         WHERE $1::bigint IS NULL OR branch_id = $1",
+         WHERE ($1::bigint IS NULL OR branch_id = $1) AND branch_id NOT IN (SELECT id FROM branches WHERE retired_at IS NOT NULL)",
     )
     .bind(scope.one())
     .fetch_one(pool)
@@ -60,6 +60,7 @@ macro_rules! found {
 macro_rules! ordered {
     () => {
         " ORDER BY CASE $5 WHEN 'stok' THEN stok WHEN '-stok' THEN -stok WHEN 'batas' THEN stok_minimum WHEN '-batas' THEN -stok_minimum END,
+                   CASE $5 WHEN 'gerak' THEN last_movement END NULLS FIRST, CASE $5 WHEN '-gerak' THEN last_movement END DESC NULLS LAST,
                    CASE $5 WHEN 'harga' THEN price WHEN '-harga' THEN -price END,
                    CASE $5 WHEN 'jenis' THEN jenis END, CASE $5 WHEN '-jenis' THEN jenis END DESC, CASE $5 WHEN '-nama' THEN nama END DESC,
                    nama, kode, id"
@@ -110,10 +111,13 @@ pub async fn list(pool: &PgPool, scope: Branches, search: &Search, limit: i64) -
         "WITH ",
         shelf!(),
         ", r AS (
-             SELECT * FROM here
-             WHERE ",
+             SELECT * FROM (
+                 SELECT here.*, CASE WHEN $5 IN ('gerak', '-gerak') THEN (  -- of each product, but only where it is asked for
+                            SELECT max(m.id) FROM stock_movements m
+                            WHERE m.product_type = here.product_type AND m.product_id = here.id) END AS last_movement
+                 FROM here WHERE ",
         found!(),
-        " AND ($4::text IS NULL OR alert_level = $4) ",
+        " AND ($4::text IS NULL OR alert_level = $4)) wanted ",
         ordered!(),
         " LIMIT $6 OFFSET $7)
          SELECT r.*, last.moved_at, last.moved_by FROM r ",
@@ -172,6 +176,7 @@ pub async fn find(pool: &PgPool, scope: Branches, product: ProductRef) -> sqlx::
 /// A line of the ledger.
 #[derive(Debug, Clone, FromRow)]
 pub struct Movement {
+    pub id: i64,
     pub waktu: String,
     pub delta: i32,
     pub stok_after: i32,
@@ -191,7 +196,7 @@ pub async fn movements(
     offset: i64,
 ) -> sqlx::Result<Vec<Movement>> {
     sqlx::query_as(
-        "SELECT to_char(m.created_at AT TIME ZONE b.timezone, 'DD/MM/YYYY HH24:MI') AS waktu, m.delta, m.stok_after, m.reason,
+        "SELECT m.id, to_char(m.created_at AT TIME ZONE b.timezone, 'DD/MM/YYYY HH24:MI') AS waktu, m.delta, m.stok_after, m.reason,
                 m.catatan, u.name AS by, p.id AS sale
          FROM stock_movements m
          JOIN branches b ON b.id = $3

@@ -18,6 +18,7 @@ use crate::notifications::{self, Inbox};
 use crate::omset::StockTotals;
 use crate::scope::{Role, Viewer};
 use crate::stock;
+use crate::stock::alerts::WorstRow;
 use crate::web;
 
 const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
@@ -79,6 +80,8 @@ pub struct Shell {
     /// How many branches of the chain are open, as last told.
     open_branches: usize,
     pub stock: StockTotals,
+    /// The products that need attention most: the navbar's list, which reads without a script, too.
+    pub worst: Vec<WorstRow>,
     pub inbox: Inbox,
     /// Where the streams take over: read before anything the page shows.
     pub cursor: String,
@@ -87,6 +90,9 @@ pub struct Shell {
     /// Whether this page measures how long it takes until a change is painted.
     pub measures: bool,
 }
+
+/// As many products as the navbar's list shows.
+pub const WORST: i64 = 10;
 
 /// So many pages measure, of however many: each says something twice a minute.
 const MEASURING: f64 = 100.0;
@@ -113,6 +119,7 @@ impl Shell {
             today,
             open_branches: app.live.days().map_or(0, |days| days.values().filter(|day| day.open_day_status).count()),
             stock: stock::sql::totals(&app.pool, scope).await?,
+            worst: stock::alerts::worst(&mut *app.pool.acquire().await?, scope, WORST).await?,
             inbox: notifications::sql::inbox(&app.pool, viewer).await?,
             cursor,
             theme: Theme::current(),
@@ -142,7 +149,12 @@ impl Shell {
 
     /// Only who stands in one shop can sell.
     pub fn can_sell(&self) -> bool {
-        self.branch.is_some()
+        self.branch.is_some() && !self.is_retired()
+    }
+
+    /// The one branch looked at is closed for good.
+    pub fn is_retired(&self) -> bool {
+        self.branch.as_ref().is_some_and(|branch| branch.is_retired)
     }
 
     pub fn branch_name(&self) -> &str {
@@ -156,8 +168,12 @@ impl Shell {
     /// Under the branch's name: is its day open?
     pub fn day_line(&self) -> String {
         let (Some(branch), Some(today)) = (&self.branch, &self.today) else {
-            return format!("{} cabang, {} buka", self.switcher.len(), self.open_branches);
+            let standing = self.switcher.iter().filter(|branch| !branch.is_retired).count();
+            return format!("{standing} cabang, {} buka", self.open_branches);
         };
+        if branch.is_retired {
+            return "Ditutup untuk seterusnya".to_owned();
+        }
         match (&today.opened_at, &today.closed_at) {
             (Some(at), _) if today.is_open => format!("Buka sejak {at} {}", branch.zone()),
             (_, Some(at)) => format!("Ditutup {at} {}", branch.zone()),

@@ -30,11 +30,16 @@ const path = (binding) => binding.slice(binding.indexOf(":") + 1);
 
 function updateSplit(bar, data) {
   const [bpjs, umum] = path(bar.dataset.split).split("/").map((part) => valueAt(data, part) ?? 0);
-  const share = bpjs + umum > 0 ? (100 * bpjs) / (bpjs + umum) : 0;
-  const gap = share > 0 && share < 100 ? 0.4 : 0;
-  bar.querySelector(".bpjs")?.setAttribute("width", `${share.toFixed(1)}%`);
-  const rest = bar.querySelector(".umum");
-  rest?.setAttribute("x", `${(share + gap).toFixed(1)}%`);
-  rest?.setAttribute("width", `${bpjs + umum > 0 ? Math.max(0, 100 - share - gap).toFixed(1) : 0}%`);
-  bar.setAttribute("aria-label", `BPJS ${Math.round(share)} persen, umum ${bpjs + umum > 0 ? 100 - Math.round(share) : 0} persen`);
+  drawParts(bar, bpjs, umum, bpjs + umum);
+  const share = bpjs + umum > 0 ? Math.round((100 * bpjs) / (bpjs + umum)) : 0;
+  bar.setAttribute("aria-label", `BPJS ${share} persen, umum ${bpjs + umum > 0 ? 100 - share : 0} persen`);
+}
+
+/** The two parts of a bar that would be full with `whole`, with a hair between them where there are two. */
+export function drawParts(bar, bpjs, umum, whole) {
+  const [first, rest] = [bpjs, umum].map((part) => (whole > 0 ? (100 * part) / whole : 0));
+  const gap = first > 0 && rest > 0 ? 0.4 : 0;
+  bar.querySelector(".bpjs")?.setAttribute("width", `${first.toFixed(1)}%`);
+  bar.querySelector(".umum")?.setAttribute("x", `${(first + gap).toFixed(1)}%`);
+  bar.querySelector(".umum")?.setAttribute("width", `${Math.max(0, rest - gap).toFixed(1)}%`);
 }

@@ -2,16 +2,13 @@
 // [data-banner] (its [data-banner-time] is the time of the last data, its [data-retry] tries at once).
 
 import { clockTime } from "./format.js";
-import { setIcon, setText } from "./mark.js";
-
-const ICONS = { live: "live", connecting: "connecting", stale: "clock" };
+import { setText } from "./mark.js";
 
 export function showStatus({ is, dataAt, isLong }) {
   const time = clockTime(dataAt);
   const words = { live: "Langsung", connecting: "Menyambung…", stale: `Data per ${time}` }[is];
   for (const element of document.querySelectorAll("[data-live]")) {
     element.dataset.live = is;
-    setIcon(element.querySelector("use"), ICONS[is]);
     setText(element.querySelector("[data-live-text]") ?? element, words);
   }
   announce(is, time);

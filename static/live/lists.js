@@ -1,13 +1,14 @@
 // Lists of a state message: <ul data-list="dashboard:transaksi_terbaru" data-key="id"> with a <template> child. Rows, those the
 // server rendered too, bear data-row="<key>", so that a row that stays is the same element: nothing loses focus or
 // scroll. In a row: data-field (+ data-format), data-attr="href:/penjualan/{id}", data-field-work, data-field-level,
-// data-field-delta="now/before", data-field-spark="total_omset" (spark.js). data-sort="total_omset" on the list: the highest first.
+// data-field-delta="now/before", data-field-spark="total_omset" (spark.js), data-field-bar="omset_bpjs/omset_umum" (as long as
+// their sum is beside the highest of the list). data-sort="total_omset" on the list: the highest first.
 // data-empty="dashboard:transaksi_terbaru" elsewhere shows while the list is empty.
 
 import { writeDelta } from "./delta.js";
 import { format } from "./format.js";
 import { markChanged, markNew, setIcon, setText } from "./mark.js";
-import { valueAt } from "./figures.js";
+import { drawParts, valueAt } from "./figures.js";
 import { drawSpark } from "./spark.js";
 
 const WORK = {
@@ -73,9 +74,17 @@ function updateList(list, items) {
     if (place === template) place = place.nextElementSibling;
   }
   for (const row of rows.values()) row.remove();
+  drawBars(list, items);
   list.dataset.ready = "yes";
   if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
   for (const empty of document.querySelectorAll(`[data-empty="${list.dataset.list}"]`)) empty.hidden = items.length > 0;
+}
+
+function drawBars(list, items) {
+  const bars = [...list.querySelectorAll(":scope > [data-row] [data-field-bar]")]; // one a row, in the order of the items
+  const parts = bars.map((bar, place) => bar.dataset.fieldBar.split("/").map((part) => valueAt(items[place], part) ?? 0));
+  const highest = Math.max(0, ...parts.map(([one, other]) => one + other));
+  bars.forEach((bar, place) => drawParts(bar, ...parts[place], highest));
 }
 
 /** Also used for rows outside state lists (the bell): fills the template's fields from `item`. */

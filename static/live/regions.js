@@ -1,7 +1,7 @@
 // Parts of a page that the server draws: [data-region] with an id, and as its value the topics that change it (none: "orders").
 // When one of them says something, the page is asked for again and the part is exchanged; what has changed in it is tinted:
-// rows with an id, and figures ([data-figure] with an id). At most every second, or every data-every seconds. Never under a
-// finger: while something in a region has the focus (but for a link), or is being typed, it waits.
+// rows with an id, and figures ([data-figure] with an id). At most every second, or every data-every seconds. One that is about a
+// single product (data-only="Frame:12") cares for no other's stock. Never under a finger: while something in a region has the focus (but for a link), or is being typed, it waits.
 
 import { markChanged, markNew } from "./mark.js";
 
@@ -31,13 +31,15 @@ export function bindRegions(manager, topics) {
   for (const topic of topics) {
     if (!wanted.has(topic)) continue;
     CONNECT[topic]?.(manager, {
-      onData: () => later(Math.max(GATHER_MS, askedAt + slowest(topic) - Date.now())),
+      onData: (message) => concerns(topic, message) && later(Math.max(GATHER_MS, askedAt + slowest(topic) - Date.now())),
     });
   }
   return () => later(Math.max(GATHER_MS, askedAt + EVERY_MS - Date.now()));
 }
 
 const regions = () => document.querySelectorAll("[data-region]");
+const concerns = (topic, { updates }) => [...regions()].some((region) => topicsOf(region).includes(topic)
+  && (!region.dataset.only || !updates || updates.some(({ product_type, product_id }) => `${product_type}:${product_id}` === region.dataset.only)));
 const slowest = (topic) => Math.max(EVERY_MS, ...[...regions()].filter((region) => topicsOf(region).includes(topic))
   .map((region) => 1_000 * (Number(region.dataset.every) || 0)));
 const topicsOf = (region) => region.dataset.region ? region.dataset.region.split(" ") : ["orders"];

@@ -1,6 +1,7 @@
-// The products that need attention, the worst first: <ul data-worst="10">, in the navbar's menu (asked for when it is opened) and
-// on the dashboards. Their numbers are always live (stock.js); which they are and in what order is asked of the server when
-// a message could have changed it, and never exchanged under a hand: while the pointer or the focus is on a list, it waits.
+// The products that need attention, the worst first: <ul data-worst="10">, in the navbar's menu and on the dashboards. The
+// server draws them with the page. Their numbers are always live (stock.js); which they are and in what order is asked of it
+// again when the menu is opened, and when a message could have changed it; never exchanged under a hand: while the pointer or
+// the focus is on a list, it waits.
 
 import { markNew } from "./mark.js";
 

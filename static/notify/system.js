@@ -1,10 +1,10 @@
 // Notifications of the operating system, for when nobody looks at a tab of ours. Shown by the service worker (/sw.js), because
 // phones know no other way. The leading tab asks it; it alone knows whether any tab is seen, and then shows nothing.
 
+import { register } from "./worker.js";
 import { written } from "./words.js";
 
 const KEY = "melati:kabar-sistem";
-const worker = "/sw.js";
 
 /** "unsupported", "denied", "ask" or "allowed". */
 export function standing() {
@@ -32,8 +32,6 @@ export async function allow() {
 export function stop() {
   localStorage.setItem(KEY, "off");
 }
-
-const register = () => navigator.serviceWorker.register(worker);
 
 export async function show(notice, href) {
   if (standing() !== "allowed") return;

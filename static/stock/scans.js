@@ -1,9 +1,10 @@
 // A form that is scanned into: [data-scan] with the fields kode and jumlah, places for refusals, and [data-said]. Scans go to
 // the server one after the other, each with a number of its own, so that one which is sent again after a lost answer counts
-// once. What could not be sent yet is kept, also over a reload; until it has arrived, forms with [data-after-scans] wait.
+// once. A scanner scans, and where the form has one ([data-camera-open]) the camera. What could not be sent yet is kept, also over a reload; until it has arrived, forms with [data-after-scans] wait.
 
 import { readAnswer } from "../forms/enhance.js";
 import { setText } from "../live/mark.js";
+import { Camera } from "../sales/camera.js";
 import { bindScanner } from "../sales/scanner.js";
 
 const AGAIN_MS = 2_000;
@@ -25,6 +26,8 @@ export function bindScans(form, { key, done, settled = () => {} }) {
     code.focus();
   });
   bindScanner((scanned) => scan(scanned.trim(), ""));
+  const opener = form.querySelector("[data-camera-open]");
+  if (opener) new Camera(form.querySelector("[data-camera]"), opener, (read) => scan(read, ""));
   document.addEventListener("submit", (event) => {
     if (!waiting.length || !event.target.matches("[data-after-scans]")) return;
     event.preventDefault();

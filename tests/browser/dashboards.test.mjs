@@ -225,7 +225,14 @@ test("without JavaScript there is a picture, its numbers, the timeframes and the
   const hours = await page.locator("[data-hour] td:nth-child(2)").allInnerTexts();
   assert.equal((await page.locator("[data-hour] [data-bind]").allTextContents()).reduce((sum, text) => sum + amount(text), 0), await taken(1));
   assert.ok(hours.length === 24);
-  await page.click("[data-worst-menu] summary");
+  for (const path of ["/", "/pesanan"]) {
+    await page.goto(path);
+    assert.equal(await page.locator("[data-worst-menu] [data-product]:visible").count(), 0);
+    await page.click("[data-worst-menu] summary");
+    const shown = await page.locator("[data-worst-menu] [data-product]:visible").evaluateAll((rows) => rows.map((row) => row.dataset.product));
+    const worst = await demo.sql("select product_type || ':' || product_id as product from products where branch_id = 1 and alert_level <> 'normal' order by alert_level = 'medium', stok, product_type, product_id limit 10");
+    assert.deepEqual(shown, worst.map(({ product }) => product), path);
+  }
   await page.click("[data-worst-menu] >> text=Lihat semua");
   await page.waitForURL((url) => url.pathname === "/stok" && url.searchParams.get("level") === "low");
   await page.goto("/");
@@ -249,6 +256,19 @@ test("each branch has the line of its last seven days, whose end moves; and the 
     const all = [...past, today];
     return `M${all.map((amount, day) => `${((day * 100) / 6).toFixed(1)} ${(28 - (26 * amount) / Math.max(...all)).toFixed(1)}`).join("L")}`;
   };
+  // and a bar as long as its takings are beside the highest, of BPJS's part and the patients'
+  const isBarRight = async () => {
+    const rows = await demo.sql(`select branch_id, coalesce(sum(omset_bpjs) filter (where created_at >= d.starts_at), 0)::bigint as bpjs, coalesce(sum(total) filter (where created_at >= d.starts_at), 0)::bigint as total
+      from branch_days d left join penjualans p using (branch_id) where p.dibatalkan_at is null group by branch_id`);
+    const best = Math.max(...rows.map(({ total }) => total));
+    const bars = await page.locator("tbody [data-field-bar]").evaluateAll((all) => all.map((bar) => [bar.closest("tr").dataset.row, ...[".bpjs", ".umum"].map((part) => parseFloat(bar.querySelector(part).getAttribute("width")))]));
+    return bars.every(([id, ...widths]) => {
+      const { bpjs, total } = rows.find(({ branch_id }) => String(branch_id) === id);
+      const wanted = [bpjs, total - bpjs].map((part) => (100 * part) / best);
+      return widths.every((width, part) => Math.abs(width - wanted[part]) < 0.6);
+    });
+  };
+  assert.ok(await isBarRight(), "the server draws the bars");
   const drawn = () => spark.locator("path:not(.area)").getAttribute("d");
   assert.equal(await drawn(), line(await taken(1)), "the server draws it");
 
@@ -267,6 +287,7 @@ test("each branch has the line of its last seven days, whose end moves; and the 
   await demo.setStock(frame, quantity + 20);
   await sell(seller.context, { pasien_id: patient, frame, quantity });
   await until(async () => (await drawn()) === line(await taken(1)), "today's end of the line to rise");
+  await until(isBarRight, "the bars to follow");
   await until(async () => (await rows.first().getAttribute("data-row")) === "1" && (await isOrdered()), "the best branch to come first");
   assert.ok(await hasStayed(page));
   assert.deepEqual([...failures, ...complaints], []);

@@ -162,6 +162,12 @@ export class Network {
     for (const wire of this.#wires) wire.isDead = true;
   }
 
+  /** A proxy that stands before a server which is gone: it answers, and says so. */
+  badGateway() {
+    this.cut();
+    this.#state = "bad gateway";
+  }
+
   /** New connections pass; those that were swallowed stay swallowed. */
   restore() {
     this.#state = "up";
@@ -175,6 +181,11 @@ export class Network {
   #accept(near) {
     if (this.#state === "cut") {
       near.destroy();
+      return;
+    }
+    if (this.#state === "bad gateway") {
+      near.once("data", () => near.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 11\r\nConnection: close\r\n\r\nBad Gateway"));
+      near.on("error", () => near.destroy());
       return;
     }
     const far = connect(this.demo.port, "127.0.0.1");

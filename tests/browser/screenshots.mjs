@@ -5,7 +5,7 @@
 
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Demo, everyPage, launch, openTill, openWindow, root, sell, signIn, untilStatus, untilText, wearing } from "./lib.mjs";
+import { Demo, everyPage, launch, Network, openTill, openWindow, root, sell, signIn, until, untilFirstLook, untilStatus, untilText, wearing } from "./lib.mjs";
 
 const only = process.argv[2] ?? "";
 const out = join(root, "test-results/screenshots");
@@ -114,11 +114,63 @@ try {
         await context.close();
       }
       await stranger.context.close();
+      await states(look, `${width}-${theme}`);
     }
+  }
+  // a tablet in the hand: what people work on all day
+  const tablet = { viewport: { width: 820, height: 1180 }, colorScheme: "light", storageState: wearing("light") };
+  for (const [who, paths] of Object.entries({ kasir1: ["/", "/penjualan/create", "/pesanan", "/stok"], admin1: ["/", "/stok", "/pengguna"], superadmin: ["/", "/peringatan"] })) {
+    const names = Object.fromEntries(paths.map((path) => [path, `${who}${path.replace(/[^a-z]+/g, "-").replace(/-$/, "") || "-beranda"}-820-terang`]));
+    if (!Object.values(names).some((name) => name.includes(only))) continue;
+    const { context, page } = await signIn(browser, demo.url, who, tablet);
+    for (const path of paths) {
+      await page.goto(path);
+      await untilStatus(page, "live");
+      await shoot(page, names[path]);
+    }
+    await context.close();
   }
 } finally {
   await browser.close();
   await demo.stop();
+}
+
+/** What is only there for a moment: a question, toasts, a cut, a page that cannot be loaded, one that is not for them. */
+async function states(look, name) {
+  if (![`keadaan-${name}`, `admin1-keadaan-tanya-${name}`, `kasir1-keadaan-terputus-${name}`].some((one) => one.includes(only) || only.startsWith("keadaan"))) return;
+  const network = await Network.to(demo);
+  const products = [];
+  for (let count = 0; count < 4; count += 1) products.push(await demo.frame(1));
+  const boss = await signIn(browser, network.url, "admin1", look);
+  const till = await signIn(browser, network.url, "kasir1", look);
+  for (const { page } of [boss, till]) await untilStatus(page, "live");
+  await untilFirstLook(boss.page);
+  await demo.setStock(products[0], 2);
+  await boss.page.waitForSelector(".swal2-popup.popup");
+  await shoot(boss.page, `admin1-keadaan-tanya-${name}`, false);
+  await boss.page.click(".swal2-popup .btn-quiet");
+  await till.page.waitForSelector("[data-toast], .note");
+  await shoot(till.page, `kasir1-keadaan-kabar-${name}`, false);
+  await demo.sql("update frames set stok = 2 where id = any($1)", [products.slice(1).map(({ id }) => id)]);
+  await boss.page.waitForSelector(".swal2-popup.popup");
+  await shoot(boss.page, `admin1-keadaan-tanya-banyak-${name}`, false);
+  await till.page.waitForFunction(() => /produk/.test(document.querySelector(".note")?.textContent ?? ""));
+  await shoot(till.page, `kasir1-keadaan-kabar-banyak-${name}`, false);
+  await till.page.goto("/pengguna");
+  await shoot(till.page, `kasir1-keadaan-bukan-untuknya-${name}`, false);
+  await till.page.goto("/pesanan");
+  await untilStatus(till.page, "live");
+  await till.page.evaluate(() => navigator.serviceWorker.ready);
+  await until(() => till.page.evaluate(() => Boolean(navigator.serviceWorker.controller)), "the worker");
+  network.cut();
+  await till.page.waitForSelector("[data-banner]:visible");
+  await shoot(till.page, `kasir1-keadaan-terputus-${name}`, false);
+  await till.page.reload();
+  await untilText(till.page, "h1", "Belum tersambung ke server");
+  await shoot(till.page, `kasir1-keadaan-luring-${name}`, false);
+  await demo.sql("update frames set stok = 20 where id = any($1)", [products.map(({ id }) => id)]);
+  await Promise.all([boss, till].map(({ context }) => context.close()));
+  await network.close();
 }
 
 function ready() {

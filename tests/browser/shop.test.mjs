@@ -213,12 +213,16 @@ test("the admin restocks, corrects and prices; what changed under the form is no
 
   await open("Koreksi");
   await page.fill("#hitungan", "11");
+  await save(); // the browser itself asks for the reason
+  assert.equal(await page.evaluate(() => document.activeElement.id), "catatan");
+  await page.fill("#catatan", "Rusak");
   await save();
   await untilText(page, stockOf(frame), 11);
 
   await open("Koreksi");
   await demo.setStock(frame, 14);
   await page.fill("#hitungan", "10");
+  await page.fill("#catatan", "Hilang");
   await save();
   await untilText(page, ".inline-form .refusal:not([hidden])", /14/);
   assert.equal((await now()).stok, 14);

@@ -135,7 +135,7 @@ pub fn table() -> Vec<Route> {
         get("/stok/terendah", "/stok/terendah", EVERYONE),
         get("/stok/{jenis}/{id}", "/stok/frame/1", EVERYONE).elsewhere("/stok/frame/3"),
         post("/stok/{jenis}/{id}/restok", "/stok/frame/1/restok", Form(&[("quantity", "5")]), MANAGERS).elsewhere("/stok/frame/3/restok"),
-        post("/stok/{jenis}/{id}/koreksi", "/stok/frame/2/koreksi", Form(&[("counted", "4"), ("seen_stok", "3")]), MANAGERS).elsewhere("/stok/aksesoris/2/koreksi"),
+        post("/stok/{jenis}/{id}/koreksi", "/stok/frame/2/koreksi", Form(&[("counted", "4"), ("seen_stok", "3"), ("catatan", "Salah hitung")]), MANAGERS).elsewhere("/stok/aksesoris/2/koreksi"),
         post("/stok/{jenis}/{id}/harga", "/stok/lensa/1/harga", Form(&[("price", "200000"), ("seen_price", "190000")]), MANAGERS).elsewhere("/stok/lensa/2/harga"),
         get("/api/stok/jumlah", "/api/stok/jumlah", EVERYONE),
         get("/stok/{jenis}/baru", "/stok/frame/baru", MANAGERS_IN_A_SHOP),
@@ -211,6 +211,8 @@ pub fn table() -> Vec<Route> {
         get("/realtime/stream", "/realtime/stream?topics=dashboard,notifications,stock-updates", EVERYONE),
 
         // narrows what a super admin sees: after it the table would read differently
+        post("/cabang/{id}/pensiun", "/cabang/1/pensiun", Nothing, [409, 403, 403]).elsewhere("/cabang/2/pensiun"),
+        post("/cabang/{id}/hidupkan", "/cabang/1/hidupkan", Nothing, HEAD_OFFICE).elsewhere("/cabang/2/hidupkan"),
         post("/cabang/pilih", "/cabang/pilih", Form(&[("branch_id", "1")]), HEAD_OFFICE),
         post("/akun/keluar-semua", "/akun/keluar-semua", Nothing, EVERYONE),
         post("/logout", "/logout", Nothing, EVERYONE).public(200),

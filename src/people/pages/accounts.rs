@@ -132,7 +132,7 @@ impl EditPage {
         let title = account.as_ref().map_or("Pengguna baru", |account| &account.name).to_owned();
         let shell = Shell::load(app, viewer, Nav::People, title).await?;
         let branches = match viewer.branches() {
-            Branches::All => branches::sql::all(&app.pool).await?,
+            Branches::All => branches::sql::standing(&app.pool).await?,
             Branches::One(_) => Vec::new(),
         };
         Ok(Self { shell, account, form, wrong, branches })

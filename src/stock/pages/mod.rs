@@ -9,6 +9,7 @@ use axum::{Form, Json, Router};
 use serde::Deserialize;
 
 use crate::App;
+use crate::alerts::{self, Alert, State as Standing};
 use crate::ids::ProductId;
 use crate::money::Rupiah;
 use crate::refusal::{Outcome, Refusal};
@@ -244,6 +245,8 @@ struct ShowPage {
     item: Item,
     /// What is written of it, for those who may change that.
     details: Option<Details>,
+    /// It is low, and somebody has to answer.
+    alert: Option<Alert>,
     movements: Vec<Movement>,
     /// The reasons in its ledger, and how many lines each has.
     reasons: Vec<(String, i64)>,
@@ -311,9 +314,10 @@ async fn show(
         true => catalog_sql::find(&mut *app.pool.acquire().await?, product).await?.map(|found| found.details),
         false => None,
     };
+    let alert = alerts::sql::of_product(&app.pool, &viewer, product).await?;
     let here = address(product);
     let change = Change::named(&wanted.ubah);
-    Ok(Page(ShowPage { shell, item, details, movements, reasons, alasan, hal, change, here }))
+    Ok(Page(ShowPage { shell, item, details, alert, movements, reasons, alasan, hal, change, here }))
 }
 
 fn address(product: ProductRef) -> String {
@@ -381,7 +385,11 @@ async fn correct(
 ) -> Result<Response, Error> {
     let counted = whole("counted", &form.counted, "Isi hasil hitungan dengan angka.")?;
     let seen = whole("counted", &form.seen_stok, "Muat ulang halaman, lalu hitung lagi.")?;
-    sql::correct(&app.pool, &viewer, product(&path)?, counted, seen, form.catatan()?).await?;
+    let why = form.catatan()?;
+    if why.is_empty() {
+        return Err(Refusal::invalid("catatan", "Tulis kenapa dikoreksi, misalnya hilang atau rusak.").into());
+    }
+    sql::correct(&app.pool, &viewer, product(&path)?, counted, seen, why).await?;
     Ok(asked.go(form.back()))
 }
 

@@ -19,7 +19,7 @@ use crate::stock::ProductType;
 use crate::stock::catalog::amount;
 use crate::stock::opname::{Line, Opname, Status, Totals, Uncounted, View, sql};
 use crate::web::Error;
-use crate::web::page::{Asked, Nav, Page, Shell, url_part};
+use crate::web::page::{Asked, MAY_USE_CAMERA, Nav, Page, Shell, url_part};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -140,7 +140,7 @@ async fn show(
     viewer: Viewer,
     Path(id): Path<i64>,
     Query(wanted): Query<Wanted>,
-) -> Result<Page<ShowPage>, Error> {
+) -> Result<Response, Error> {
     let opname = sql::find(&app.pool, &viewer, id).await?;
     let shell = Shell::load(&app, &viewer, Nav::Stock, format!("Opname {}", opname.product_type.slug())).await?;
     let view = View::ALL.into_iter().find(|view| view.name() == wanted.lihat).unwrap_or(View::Counted);
@@ -150,7 +150,11 @@ async fn show(
     let lines = sql::lines(&app.pool, &opname, view, PER_PAGE, (hal - 1) * PER_PAGE).await?;
     let kode = wanted.kode.chars().take(60).collect();
     let blank = Line::blank(opname.product_type);
-    Ok(Page(ShowPage { shell, opname, totals, view, lines, hal, kode, blank, scan: Uuid::new_v4(), since }))
+    Ok((
+        MAY_USE_CAMERA,
+        Page(ShowPage { shell, opname, totals, view, lines, hal, kode, blank, scan: Uuid::new_v4(), since }),
+    )
+        .into_response())
 }
 
 /// What others have counted meanwhile.

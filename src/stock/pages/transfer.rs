@@ -17,7 +17,7 @@ use crate::scope::{Role, Viewer};
 use crate::stock::catalog::amount;
 use crate::stock::transfer::{Line, Status, Transfer, sql};
 use crate::web::Error;
-use crate::web::page::{Asked, Nav, Page, Shell};
+use crate::web::page::{Asked, MAY_USE_CAMERA, Nav, Page, Shell};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -59,10 +59,12 @@ async fn list(State(app): State<App>, viewer: Viewer) -> Result<Page<ListPage>, 
     let shell = Shell::load(&app, &viewer, Nav::Stock, "Kiriman antar cabang").await?;
     let transfers = sql::list(&app.pool, viewer.branches(), 100).await?;
     let all = branches::sql::all(&app.pool).await?;
-    let (senders, branches) = match viewer.branches().one() {
+    // what is left in a branch that is closed for good may be sent away
+    let (senders, mut branches): (Vec<_>, Vec<_>) = match viewer.branches().one() {
         Some(one) => all.into_iter().partition(|branch| branch.id == one),
         None => (all.clone(), all),
     };
+    branches.retain(|branch| !branch.is_retired);
     Ok(Page(ListPage { shell, transfers, senders, branches }))
 }
 
@@ -124,10 +126,14 @@ impl ShowPage {
     }
 }
 
-async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<i64>) -> Result<Page<ShowPage>, Error> {
+async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<i64>) -> Result<Response, Error> {
     let transfer = sql::find(&app.pool, &viewer, id).await?;
     let shell = Shell::load(&app, &viewer, Nav::Stock, transfer.kode.clone()).await?;
-    Ok(Page(ShowPage { shell, transfer, lines: sql::lines(&app.pool, id).await?, scan: Uuid::new_v4() }))
+    Ok((
+        MAY_USE_CAMERA,
+        Page(ShowPage { shell, transfer, lines: sql::lines(&app.pool, id).await?, scan: Uuid::new_v4() }),
+    )
+        .into_response())
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -68,7 +68,7 @@ pub async fn create(pool: &PgPool, viewer: &Viewer, from: BranchId, to: BranchId
     audit::sql::sign(&mut tx, viewer.id).await?;
     let made: Option<i64> = sqlx::query_scalar(
         "INSERT INTO stock_transfers (from_branch, to_branch, catatan, created_by)
-         SELECT f.id, t.id, $3, $4 FROM branches f, branches t WHERE f.id = $1 AND t.id = $2 RETURNING id",
+         SELECT f.id, t.id, $3, $4 FROM branches f, branches t WHERE f.id = $1 AND t.id = $2 AND t.retired_at IS NULL RETURNING id",
     )
     .bind(from)
     .bind(to)

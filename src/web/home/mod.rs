@@ -35,9 +35,6 @@ pub fn routes() -> Router<App> {
 /// As many products as fit beside the newest sales.
 const WORST: i64 = 6;
 
-/// As many as the navbar's list shows.
-const WORST_OF_ALL: i64 = 10;
-
 #[derive(Deserialize)]
 struct Wanted {
     #[serde(default)]
@@ -57,7 +54,7 @@ async fn home(State(app): State<App>, viewer: Viewer, Query(wanted): Query<Wante
         let lines = omset::sql::span(&mut db, scope, viewer.omset_of(), timeframe.days()).await?;
         return Ok(Page(SpanPage { shell, timeframe, span: Span::of(&lines) }).into_response());
     }
-    let worst = WorstList { rows: alerts::worst(&mut db, scope, WORST).await?, with_branch: scope == Branches::All };
+    let worst = alerts::worst(&mut db, scope, WORST).await?;
     let mut days = match scope.one() {
         Some(branch) => omset::sql::days(&mut db, Some(&[branch])).await?,
         None => omset::sql::days(&mut db, None).await?,
@@ -91,8 +88,8 @@ async fn home(State(app): State<App>, viewer: Viewer, Query(wanted): Query<Wante
 async fn worst(State(app): State<App>, viewer: Viewer) -> Result<Response, Error> {
     let scope = viewer.branches();
     let mut db = app.pool.acquire().await?;
-    let rows = alerts::worst(&mut db, scope, WORST_OF_ALL).await?;
-    Ok(Page(WorstList { rows, with_branch: scope == Branches::All }).into_response())
+    let rows = alerts::worst(&mut db, scope, super::page::WORST).await?;
+    Ok(Page(WorstList { rows }).into_response())
 }
 
 /// Rows of products that need attention, the worst first.
@@ -100,8 +97,6 @@ async fn worst(State(app): State<App>, viewer: Viewer) -> Result<Response, Error
 #[template(path = "home/_worst.html")]
 struct WorstList {
     rows: Vec<WorstRow>,
-    /// Where several branches are looked at, each row says whose it is.
-    with_branch: bool,
 }
 
 #[derive(Template)]
@@ -112,7 +107,7 @@ struct KasirPage {
     tanggal: String,
     omset: Omset,
     own: Option<KasirDay>,
-    worst: WorstList,
+    worst: Vec<WorstRow>,
 }
 
 impl KasirPage {
@@ -130,7 +125,7 @@ struct BranchPage {
     pace: Pace,
     chart: HourChart,
     lanes: Vec<LaneSummary>,
-    worst: WorstList,
+    worst: Vec<WorstRow>,
     day: BranchDay,
 }
 
@@ -154,7 +149,7 @@ struct ChainPage {
     pace: Pace,
     chart: HourChart,
     lanes: Vec<LaneSummary>,
-    worst: WorstList,
+    worst: Vec<WorstRow>,
     latest: Vec<LatestSale>,
     days: Days,
     /// Of each branch in `days`.
@@ -171,11 +166,17 @@ fn latest(days: &Days) -> Vec<LatestSale> {
 
 impl ChainPage {
     fn branches(&self) -> Vec<(&BranchDay, &Spark)> {
-        let mut branches: Vec<_> = self.days.values().zip(self.sparks.values()).collect();
+        let mut branches: Vec<_> =
+            self.days.values().zip(self.sparks.values()).filter(|(day, _)| !day.is_retired).collect();
         if self.by_omset {
             branches.sort_by_key(|(day, _)| std::cmp::Reverse(day.omset().total()));
         }
         branches
+    }
+
+    /// The takings that the branches' bars are held against.
+    fn best(&self) -> Rupiah {
+        self.days.values().map(|day| day.omset().total()).max().unwrap_or(Rupiah::ZERO)
     }
 
     /// The best first, as the stream orders them.
