@@ -4,7 +4,7 @@ use sqlx::PgPool;
 
 use super::{Branch, NewBranch, Shop, Today};
 use crate::audit;
-use crate::ids::{BranchId, UserId};
+use crate::ids::BranchId;
 use crate::refusal::{Outcome, Refusal};
 use crate::scope::Viewer;
 
@@ -35,9 +35,9 @@ pub async fn today(pool: &PgPool, branch: BranchId) -> sqlx::Result<Option<Today
 
 /// Opens the branch's today, for the first time or again. False: it is open already. A day opened again (closed by mistake, a
 /// late patient) keeps the hour of its first opening, which is what people read it for; `opened_by` is who did it last.
-pub async fn open_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Result<bool> {
+pub async fn open_day(pool: &PgPool, viewer: &Viewer, branch: BranchId) -> Outcome<bool> {
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, by).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let opened = sqlx::query(
         "INSERT INTO open_days (branch_id, tanggal, opened_by) SELECT branch_id, tanggal, $2 FROM branch_days WHERE branch_id = $1
          ON CONFLICT (branch_id, tanggal) DO UPDATE
@@ -45,7 +45,7 @@ pub async fn open_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Resu
          WHERE NOT open_days.is_open",
     )
     .bind(branch)
-    .bind(by)
+    .bind(viewer.id)
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
@@ -53,16 +53,16 @@ pub async fn open_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Resu
 }
 
 /// Closes the branch's today. False: it is not open.
-pub async fn close_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Result<bool> {
+pub async fn close_day(pool: &PgPool, viewer: &Viewer, branch: BranchId) -> Outcome<bool> {
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, by).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let closed = sqlx::query(
         "UPDATE open_days o SET is_open = false, closed_by = $2, closed_at = now()
          FROM branch_days d
          WHERE d.branch_id = $1 AND o.branch_id = d.branch_id AND o.tanggal = d.tanggal AND o.is_open",
     )
     .bind(branch)
-    .bind(by)
+    .bind(viewer.id)
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
@@ -91,7 +91,7 @@ pub async fn add(pool: &PgPool, viewer: &Viewer, branch: &NewBranch) -> Outcome<
         return Err(Refusal::Forbidden);
     }
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let id = sqlx::query_scalar("INSERT INTO branches (name, kode, timezone) VALUES ($1, $2, $3) RETURNING id")
         .bind(&branch.name)
         .bind(&branch.kode)
@@ -108,7 +108,7 @@ pub async fn change(pool: &PgPool, viewer: &Viewer, id: BranchId, branch: &NewBr
         return Err(Refusal::Forbidden);
     }
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let changed = sqlx::query("UPDATE branches SET name = $2, kode = $3, timezone = $4 WHERE id = $1")
         .bind(id)
         .bind(&branch.name)
