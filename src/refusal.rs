@@ -8,6 +8,9 @@ pub enum Refusal {
     /// It is not there, or not for the one who asks: the two look the same from outside.
     #[error("not found")]
     NotFound,
+    /// The account of the one who asks does not count any more.
+    #[error("signed out")]
+    SignedOut,
     /// The role may not do this.
     #[error("forbidden")]
     Forbidden,

@@ -38,7 +38,22 @@ const DOORS: &[(&str, &[&str])] = &[
     ("frames", &["hub"]),
     ("realtime", &["words", "gather", "omset", "monitoring", "stock", "feed", "metrics", "presence", "hub"]),
     ("app", &["config", "people", "feed", "realtime"]),
-    ("web", &["words", "audit", "branches", "notifications", "omset", "people", "stock", "postgres", "frames", "app"]),
+    (
+        "web",
+        &[
+            "words",
+            "config",
+            "audit",
+            "branches",
+            "notifications",
+            "omset",
+            "people",
+            "stock",
+            "postgres",
+            "frames",
+            "app",
+        ],
+    ),
     (
         "pages",
         &[
@@ -64,7 +79,7 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("endpoint", &["words", "feed", "metrics", "presence", "hub", "frames", "realtime", "app", "web"]),
-    ("routes", &["reports", "postgres", "metrics", "realtime", "app", "web", "pages", "endpoint"]),
+    ("routes", &["words", "reports", "postgres", "metrics", "realtime", "app", "web", "pages", "endpoint"]),
     ("demo", &["words", "branches", "orders", "patients", "people", "sales", "stock"]),
 ];
 

@@ -359,7 +359,7 @@ async fn a_drain_is_red_before_it_refuses() {
             (answer.status() == 503).then_some(answer)
         });
         let said: Value = red.await.json().await.unwrap();
-        assert_eq!(said["checks"]["draining"]["draining"], true);
+        assert_eq!(said["checks"]["draining"]["ok"], false);
         assert_eq!(reqwest::get(&page).await.unwrap().status(), 200, "who comes all the same is served");
         assert_eq!(reqwest::get(&metrics).await.unwrap().status(), 503);
         let numbers = Numbers::read(&reqwest::get(&numbers).await.unwrap().text().await.unwrap());

@@ -225,6 +225,7 @@ async fn write_something(db: &mut PgConnection, rng: &mut StdRng) -> sqlx::Resul
     let mut tx = db.begin().await?;
     let branch = rng.random_range(1..=2_i64);
     let (kasir, pasien) = if branch == 1 { (rng.random_range(3..=4), rng.random_range(1..=2)) } else { (6, 3) };
+    let frame = if branch == 1 { 1 } else { 3 };
     let ago = rng.random_range(0..90 * 86_400_i64);
     let paid = if rng.random_bool(0.4) { rng.random_range(0..480_000) } else { 480_000 };
     let (shelf, id) = [("frames", 3), ("lensas", 2), ("aksesoris", 2)][rng.random_range(0..3)];
@@ -239,7 +240,7 @@ async fn write_something(db: &mut PgConnection, rng: &mut StdRng) -> sqlx::Resul
                          CASE WHEN random() < 0.3 THEN 'Naik Kelas' ELSE 'Normal' END, now() - interval '{ago} s')
                  RETURNING id)
              INSERT INTO penjualan_details (penjualan_id, product_type, product_id, nama, quantity, price, subtotal)
-             SELECT sale.id, 'Frame', {branch}, 'x', 1 + n, 685000, 685000 * (1 + n) FROM sale, generate_series(0, 1) n"
+             SELECT sale.id, 'Frame', {frame}, 'x', 1 + n, 685000, 685000 * (1 + n) FROM sale, generate_series(0, 1) n"
         )
     };
     let statement = match rng.random_range(0..28) {
@@ -248,9 +249,9 @@ async fn write_something(db: &mut PgConnection, rng: &mut StdRng) -> sqlx::Resul
         9 => format!(
             "UPDATE penjualans SET total = 500000, omset_bpjs = 0, omset_umum = 500000, bayar = 500000, kekurangan = 0, status = 'Lunas' WHERE id = {some_sale}"
         ),
-        10 => format!("UPDATE penjualans SET branch_id = {branch}, user_id = {kasir} WHERE id = {some_sale}"),
+        10 => format!("UPDATE penjualans SET branch_id = {branch}, user_id = {kasir}, pasien_id = {pasien} WHERE id = {some_sale}"),
         11 | 12 => format!(
-            "UPDATE penjualans SET dibatalkan_at = now() - interval '{} s', dibatalkan_oleh = {kasir}, alasan_batal = 'salah', bayar = 0, kekurangan = 0, status = 'Lunas' WHERE id = {some_sale}",
+            "UPDATE penjualans SET dibatalkan_at = now() - interval '{} s', dibatalkan_oleh = user_id, alasan_batal = 'salah', bayar = 0, kekurangan = 0, status = 'Lunas' WHERE id = {some_sale}",
             rng.random_range(0..3 * 86_400)
         ),
         13 => format!("DELETE FROM penjualans WHERE id = {some_sale}"),
@@ -258,7 +259,7 @@ async fn write_something(db: &mut PgConnection, rng: &mut StdRng) -> sqlx::Resul
         15 => format!("UPDATE penjualan_details SET penjualan_id = {some_sale} WHERE penjualan_id = {some_sale}"),
         16 => format!(
             "INSERT INTO penjualan_details (penjualan_id, product_type, product_id, nama, quantity, price, subtotal)
-             SELECT id, 'Lensa', {branch}, 'x', 2, 1000, 2000 FROM penjualans WHERE id = {some_sale}"
+             SELECT id, 'Lensa', branch_id, 'x', 2, 1000, 2000 FROM penjualans WHERE id = {some_sale}"
         ),
         17 | 20 | 21 => format!("UPDATE {shelf} SET stok = {} WHERE id = {id}", rng.random_range(0..20)),
         22 => format!("UPDATE {shelf} SET created_at = now() - interval '{ago} s' WHERE id = {id}"),
@@ -267,7 +268,7 @@ async fn write_something(db: &mut PgConnection, rng: &mut StdRng) -> sqlx::Resul
             "INSERT INTO pembayarans (penjualan_id, metode, jumlah, diterima, user_id, created_at)
              SELECT id, '{}', {back}, {back}, {}, now() - interval '{} s' FROM penjualans WHERE id = {some_sale}",
             ["tunai", "transfer", "qris"][rng.random_range(0..3)],
-            if rng.random_bool(0.9) { kasir.to_string() } else { "NULL".to_owned() },
+            if rng.random_bool(0.9) { "user_id" } else { "NULL" },
             rng.random_range(0..5 * 86_400),
             back = rng.random_range(1..300_000) * if rng.random_bool(0.2) { -1 } else { 1 },
         ),
@@ -281,7 +282,7 @@ async fn write_something(db: &mut PgConnection, rng: &mut StdRng) -> sqlx::Resul
         26 => "UPDATE stock_alerts SET acked_at = now() WHERE id = (SELECT id FROM stock_alerts WHERE closed_at IS NULL ORDER BY random() LIMIT 1)".to_owned(),
         27 => format!(
             "INSERT INTO open_days (branch_id, tanggal, is_open, opened_by, opened_at, closed_by, closed_at)
-             SELECT {branch}, (now() - interval '{days} days')::date, false, 2, now() - interval '{days} days', {kasir}, now() - interval '{days} days' + interval '9 hours'
+             SELECT {branch}, (now() - interval '{days} days')::date, false, {kasir}, now() - interval '{days} days', {kasir}, now() - interval '{days} days' + interval '9 hours'
              ON CONFLICT (branch_id, tanggal) DO UPDATE SET is_open = NOT open_days.is_open",
             days = rng.random_range(0..6)
         ),

@@ -290,8 +290,9 @@ async fn the_same_sale_sent_again_is_the_same_sale() {
         .unwrap();
     assert!(shop.sell(sale.clone()).await.unwrap().repeated);
 
-    let admin = Viewer { id: UserId(2), ..shop.rina.clone() };
-    assert_eq!(conflict(sql::sell(&shop.db, &admin, sale).await), "client_ref");
+    sqlx::query("INSERT INTO users (id, name, email, password, role, branch_id) VALUES (9, 'Agus', 'agus@melati.test', 'x', 'kasir', 1)").execute(&shop.db).await.unwrap();
+    let agus = Viewer { id: UserId(9), ..shop.rina.clone() };
+    assert_eq!(conflict(sql::sell(&shop.db, &agus, sale).await), "client_ref");
 }
 
 #[tokio::test]

@@ -169,7 +169,7 @@ pub async fn waiting(pool: &PgPool, viewer: &Viewer) -> sqlx::Result<Vec<Waiting
 /// Whoever answers first has it. Returns the product's name.
 pub async fn acknowledge(pool: &PgPool, viewer: &Viewer, id: AlertId) -> Outcome<String> {
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let held = hold(&mut transaction, viewer, id).await?;
     sqlx::query(
         "UPDATE stock_alerts SET acked_at = greatest(clock_timestamp(), opened_at), acked_by = $2 WHERE id = $1",
@@ -185,7 +185,7 @@ pub async fn acknowledge(pool: &PgPool, viewer: &Viewer, id: AlertId) -> Outcome
 /// Returns the product's name.
 pub async fn snooze(pool: &PgPool, viewer: &Viewer, id: AlertId, until: Until) -> Outcome<String> {
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let held = hold(&mut transaction, viewer, id).await?;
     let at: OffsetDateTime = sqlx::query_scalar(
         "SELECT CASE $2 WHEN 'hour' THEN now() + interval '1 hour'

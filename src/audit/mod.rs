@@ -27,6 +27,7 @@ fn address() -> Option<IpAddr> {
 pub enum Action {
     SignIn,
     SignInFailed,
+    SignInLimited,
     SignOut,
     SessionsEnded,
     PasswordChanged,
@@ -50,9 +51,10 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::SignIn,
         Self::SignInFailed,
+        Self::SignInLimited,
         Self::SignOut,
         Self::SessionsEnded,
         Self::PasswordChanged,
@@ -80,6 +82,7 @@ impl Action {
         match self {
             Self::SignIn => "masuk",
             Self::SignInFailed => "gagal-masuk",
+            Self::SignInLimited => "dibatasi",
             Self::SignOut => "keluar",
             Self::SessionsEnded => "keluar-semua",
             Self::PasswordChanged => "sandi",
@@ -107,6 +110,7 @@ impl Action {
         match self {
             Self::SignIn => "Masuk",
             Self::SignInFailed => "Gagal masuk",
+            Self::SignInLimited => "Terlalu banyak percobaan",
             Self::SignOut => "Keluar",
             Self::SessionsEnded => "Keluar di semua perangkat",
             Self::PasswordChanged => "Kata sandi diganti",

@@ -76,7 +76,7 @@ impl Entry {
     fn actor(&self) -> &str {
         match (&self.actor, self.action) {
             (Some(name), _) => name,
-            (None, Action::SignInFailed) => "Tidak dikenal",
+            (None, Action::SignInFailed | Action::SignInLimited) => "Tidak dikenal",
             // psql, another program, or the command line
             (None, _) => "Di luar aplikasi",
         }

@@ -7,9 +7,33 @@ use time::Date;
 
 use super::Action;
 use crate::ids::UserId;
+use crate::refusal::{Outcome, Refusal};
+use crate::scope::Viewer;
 
-/// Says for this transaction who writes, and from where: the triggers put it beside what they record.
-pub async fn sign(db: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+/// Begins every write of somebody: says for this transaction who writes, and from where (the triggers put it beside what they
+/// record), and holds the writer's rights as they were when the request read them. Whoever takes them away waits for the end of
+/// this transaction; where they are gone already, nothing is written.
+pub async fn sign(db: &mut PgConnection, viewer: &Viewer) -> Outcome<()> {
+    let held: Option<(bool, bool)> = sqlx::query_as(
+        "SELECT is_active, (role, branch_id) IS NOT DISTINCT FROM ($2::text, $3::bigint) FROM users WHERE id = $1 FOR SHARE",
+    )
+    .bind(viewer.id)
+    .bind(viewer.role)
+    .bind(viewer.home)
+    .fetch_optional(&mut *db)
+    .await?;
+    match held {
+        Some((true, true)) => Ok(name_writer(db, viewer.id).await?),
+        Some((true, false)) => Err(Refusal::conflict(
+            "rights_changed",
+            "Peran atau cabang Anda baru saja diubah, jadi ini belum disimpan. Muat ulang halaman, lalu coba lagi.",
+        )),
+        Some((false, _)) | None => Err(Refusal::SignedOut),
+    }
+}
+
+/// Only says who and from where: for what everybody may do with their own account.
+pub async fn name_writer(db: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
     sqlx::query("SELECT set_config('melati.user_id', $1, true), set_config('melati.address', $2, true)")
         .bind(user.to_string())
         .bind(super::address().map(|address| address.to_string()).unwrap_or_default())
@@ -23,7 +47,7 @@ pub async fn sign(db: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
 pub async fn record(pool: &PgPool, action: Action, user: Option<UserId>) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO audit_log (action, actor_id, address, branch_id, subject)
-         SELECT $1, CASE WHEN $1 <> 'sign_in_failed' THEN $2 END, $3::inet, u.branch_id, coalesce(u.email, '')
+         SELECT $1, CASE WHEN $1 NOT IN ('sign_in_failed', 'sign_in_limited') THEN $2 END, $3::inet, u.branch_id, coalesce(u.email, '')
          FROM (SELECT) one LEFT JOIN users u ON u.id = $2",
     )
     .bind(action)

@@ -11,7 +11,7 @@ use axum::{Form, Router};
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use super::{Branch, BranchForm, Shop, ZONES, sql, working_for};
+use super::{Branch, BranchForm, Shop, ZONES, sql};
 use crate::App;
 use crate::ids::BranchId;
 use crate::refusal::{Outcome, Refusal};
@@ -32,8 +32,8 @@ pub fn routes() -> Router<App> {
 }
 
 async fn open_day(State(app): State<App>, viewer: Viewer, asked: Asked) -> Result<Response, Error> {
-    let branch = working_for(&viewer)?;
-    if !sql::open_day(&app.pool, branch, viewer.id).await.map_err(sql::in_words)? {
+    let branch = asked.working_for(&viewer)?;
+    if !sql::open_day(&app.pool, &viewer, branch).await? {
         return Err(Refusal::conflict(
             "day_already_open",
             "Hari ini sudah dibuka. Muat ulang halaman untuk melihatnya.",
@@ -44,8 +44,8 @@ async fn open_day(State(app): State<App>, viewer: Viewer, asked: Asked) -> Resul
 }
 
 async fn close_day(State(app): State<App>, viewer: Viewer, asked: Asked) -> Result<Response, Error> {
-    let branch = working_for(&viewer)?;
-    if !sql::close_day(&app.pool, branch, viewer.id).await? {
+    let branch = asked.working_for(&viewer)?;
+    if !sql::close_day(&app.pool, &viewer, branch).await? {
         return Err(Refusal::conflict("day_not_open", "Hari ini belum dibuka, atau sudah ditutup rekan Anda.").into());
     }
     Ok(asked.go("/"))

@@ -4,7 +4,7 @@ use sqlx::PgPool;
 
 use super::{Branch, NewBranch, Shop, Today, Unfinished};
 use crate::audit;
-use crate::ids::{BranchId, UserId};
+use crate::ids::BranchId;
 use crate::refusal::{Outcome, Refusal};
 use crate::scope::Viewer;
 
@@ -51,9 +51,9 @@ pub async fn today(pool: &PgPool, branch: BranchId) -> sqlx::Result<Option<Today
 
 /// Opens the branch's today, for the first time or again. False: it is open already. A day opened again (closed by mistake, a
 /// late patient) keeps the hour of its first opening, which is what people read it for; `opened_by` is who did it last.
-pub async fn open_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Result<bool> {
+pub async fn open_day(pool: &PgPool, viewer: &Viewer, branch: BranchId) -> Outcome<bool> {
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, by).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let opened = sqlx::query(
         "INSERT INTO open_days (branch_id, tanggal, opened_by) SELECT branch_id, tanggal, $2 FROM branch_days WHERE branch_id = $1
          ON CONFLICT (branch_id, tanggal) DO UPDATE
@@ -61,24 +61,25 @@ pub async fn open_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Resu
          WHERE NOT open_days.is_open",
     )
     .bind(branch)
-    .bind(by)
+    .bind(viewer.id)
     .execute(&mut *transaction)
-    .await?;
+    .await
+    .map_err(in_words)?;
     transaction.commit().await?;
     Ok(opened.rows_affected() == 1)
 }
 
 /// Closes the branch's today. False: it is not open.
-pub async fn close_day(pool: &PgPool, branch: BranchId, by: UserId) -> sqlx::Result<bool> {
+pub async fn close_day(pool: &PgPool, viewer: &Viewer, branch: BranchId) -> Outcome<bool> {
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, by).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let closed = sqlx::query(
         "UPDATE open_days o SET is_open = false, closed_by = $2, closed_at = now()
          FROM branch_days d
          WHERE d.branch_id = $1 AND o.branch_id = d.branch_id AND o.tanggal = d.tanggal AND o.is_open",
     )
     .bind(branch)
-    .bind(by)
+    .bind(viewer.id)
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
@@ -108,7 +109,7 @@ pub async fn add(pool: &PgPool, viewer: &Viewer, branch: &NewBranch) -> Outcome<
         return Err(Refusal::Forbidden);
     }
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let id = sqlx::query_scalar(
         "INSERT INTO branches (name, kode, timezone, alamat, telepon) VALUES ($1, $2, $3, $4, $5) RETURNING id",
     )
@@ -129,7 +130,7 @@ pub async fn change(pool: &PgPool, viewer: &Viewer, id: BranchId, branch: &NewBr
         return Err(Refusal::Forbidden);
     }
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let changed =
         sqlx::query("UPDATE branches SET name = $2, kode = $3, timezone = $4, alamat = $5, telepon = $6 WHERE id = $1")
             .bind(id)
@@ -168,7 +169,7 @@ pub async fn retire(pool: &PgPool, viewer: &Viewer, id: BranchId) -> Outcome<()>
         return Err(Refusal::Forbidden);
     }
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     // Whoever is selling or hiring there holds the row (migration 0022): they finish first, and are counted.
     let held: Option<bool> = sqlx::query_scalar("SELECT retired_at IS NOT NULL FROM branches WHERE id = $1 FOR UPDATE")
         .bind(id)
@@ -193,7 +194,7 @@ pub async fn revive(pool: &PgPool, viewer: &Viewer, id: BranchId) -> Outcome<()>
         return Err(Refusal::Forbidden);
     }
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let revived =
         sqlx::query("UPDATE branches SET retired_at = NULL WHERE id = $1").bind(id).execute(&mut *transaction).await?;
     if revived.rows_affected() == 0 {

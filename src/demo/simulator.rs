@@ -111,7 +111,7 @@ async fn wait_after(error: &sqlx::Error, pause: &mut Duration) {
 
 impl Simulator {
     /// Finds the demo's busy branches and their people; opens the days that nobody has opened yet.
-    pub async fn new(pool: PgPool, seed: u64) -> sqlx::Result<Self> {
+    pub async fn new(pool: PgPool, seed: u64) -> Result<Self, Arc<sqlx::Error>> {
         let staff = sql::staff(&pool).await?;
         let of = |branch: BranchId, role: Role| -> Vec<Viewer> {
             staff.iter().filter(|v| v.home == Some(branch) && v.role == role).cloned().collect()
@@ -133,7 +133,10 @@ impl Simulator {
             .collect();
         let mut simulator = Self { pool, rng: StdRng::seed_from_u64(seed), shops };
         for shop in 0..simulator.shops.len() {
-            simulator.begin_day(shop).await?;
+            // what else is refused is seen to when somebody there wants to sell
+            if let Err(Refusal::Database(error)) = simulator.begin_day(shop).await {
+                return Err(error);
+            }
         }
         Ok(simulator)
     }
@@ -152,13 +155,17 @@ impl Simulator {
             SALES..SALES_AND_RESTOCKS => self.restock_what_is_low(shop).await,
             _ => self.move_an_order(shop).await,
         };
+        let happened = match happened {
+            Err(Refusal::Conflict { code: "day_closed", .. }) => self.begin_day(shop).await,
+            other => other,
+        };
         match happened {
             Ok(event) => Ok(event),
             Err(Refusal::Database(error)) => Err(error),
-            Err(Refusal::Conflict { code: "day_closed", .. }) => Ok(self.begin_day(shop).await?),
             Err(Refusal::Conflict { code, .. }) => Ok(Event::Refused(code)),
             Err(Refusal::Invalid(_)) => Ok(Event::Refused("invalid")),
             Err(Refusal::Forbidden) => Ok(Event::Refused("forbidden")),
+            Err(Refusal::SignedOut) => Ok(Event::Refused("signed_out")),
             Err(Refusal::NotFound) => Ok(Event::Refused("not_found")),
         }
     }
@@ -179,7 +186,7 @@ impl Simulator {
 
     /// Opens a day that nobody has opened, and closes those before it that were left open at midnight. A day that somebody closed
     /// stays closed: whoever tries that in the demo must see it stay.
-    async fn begin_day(&mut self, shop: usize) -> sqlx::Result<Event> {
+    async fn begin_day(&mut self, shop: usize) -> Outcome<Event> {
         let branch = self.shops[shop].branch;
         let kasir = self.kasir(shop);
         sql::close_days_gone_by(&self.pool, branch, kasir.id).await?;
@@ -187,7 +194,7 @@ impl Simulator {
         if today.is_none_or(|today| today.opened_at.is_some()) {
             return Ok(Event::Refused("day_closed"));
         }
-        branches::sql::open_day(&self.pool, branch, kasir.id).await?;
+        branches::sql::open_day(&self.pool, &kasir, branch).await?;
         Ok(Event::DayOpened(branch))
     }
 

@@ -79,7 +79,7 @@ async fn cut(State(app): State<App>, viewer: Viewer, asked: Asked, Form(form): F
         None if !is_here && form.stream > 0 => None,
         _ => return Err(Refusal::NotFound.into()),
     };
-    sql::cut(&app.pool, form.stream, branches.one(), user, viewer.id).await?;
+    sql::cut(&app.pool, form.stream, branches.one(), user, &viewer).await?;
     Ok(asked.go("/pantauan?putus=ya#aliran"))
 }
 

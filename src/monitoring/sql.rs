@@ -5,6 +5,8 @@ use sqlx::{PgConnection, PgPool};
 use super::{Held, Holder, Person};
 use crate::audit;
 use crate::ids::{BranchId, UserId};
+use crate::refusal::Outcome;
+use crate::scope::Viewer;
 
 pub async fn people(pool: &PgPool, users: &[UserId]) -> sqlx::Result<Vec<Person>> {
     sqlx::query_as(
@@ -63,10 +65,10 @@ pub async fn cut(
     stream: i64,
     branch: Option<BranchId>,
     of: Option<UserId>,
-    by: UserId,
-) -> sqlx::Result<()> {
+    viewer: &Viewer,
+) -> Outcome<()> {
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, by).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     record(&mut transaction, stream, branch, of).await?;
     sqlx::query(
         "INSERT INTO feed_gone (tbl, row_id, branch_id, updated_at) VALUES ('streams', $1, $2, clock_timestamp())",
@@ -75,7 +77,7 @@ pub async fn cut(
     .bind(branch)
     .execute(&mut *transaction)
     .await?;
-    transaction.commit().await
+    Ok(transaction.commit().await?)
 }
 
 async fn record(db: &mut PgConnection, stream: i64, branch: Option<BranchId>, of: Option<UserId>) -> sqlx::Result<()> {

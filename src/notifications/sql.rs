@@ -6,6 +6,7 @@ use time::Date;
 use super::{Announcement, Filter, Inbox, Notice, Reading, Sent};
 use crate::audit;
 use crate::ids::{BranchId, NotificationId};
+use crate::refusal::Outcome;
 use crate::scope::Viewer;
 
 /// `$1` the reader's role, `$2` the one branch they look at or null, `n` the notification.
@@ -207,9 +208,9 @@ pub async fn today(pool: &PgPool, branch: Option<BranchId>) -> sqlx::Result<Date
 }
 
 /// Tells it. The audit log has it by a trigger.
-pub async fn announce(pool: &PgPool, viewer: &Viewer, announcement: &Announcement) -> sqlx::Result<()> {
+pub async fn announce(pool: &PgPool, viewer: &Viewer, announcement: &Announcement) -> Outcome<()> {
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     sqlx::query(
         "INSERT INTO notifications (branch_id, audience, type, title, message, data, author_id, ends_at)
          VALUES ($1, $2, 'announcement', $3, $4, jsonb_build_object('from', $5::text), $6,
@@ -224,7 +225,7 @@ pub async fn announce(pool: &PgPool, viewer: &Viewer, announcement: &Announcemen
     .bind(announcement.until)
     .execute(&mut *transaction)
     .await?;
-    transaction.commit().await
+    Ok(transaction.commit().await?)
 }
 
 /// Newest first: those to the branch that the viewer works in, or all there are.

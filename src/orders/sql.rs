@@ -14,7 +14,7 @@ use crate::scope::{Branches, Viewer};
 /// the order is now, instead of pushing it a step further than they meant.
 pub async fn advance(pool: &PgPool, viewer: &Viewer, sale: SaleId, from: WorkStatus, to: WorkStatus) -> Outcome<()> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let (now, kekurangan, is_cancelled) = sqlx::query_as::<_, (WorkStatus, Rupiah, bool)>(
         "SELECT status_pengerjaan, kekurangan, dibatalkan_at IS NOT NULL FROM penjualans
          WHERE id = $1 AND ($2::bigint IS NULL OR branch_id = $2)

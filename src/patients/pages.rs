@@ -12,6 +12,7 @@ use crate::branches::working_for;
 use crate::ids::PatientId;
 use crate::scope::Viewer;
 use crate::web::Error;
+use crate::web::page::Asked;
 
 mod records;
 
@@ -68,9 +69,10 @@ struct Added {
 async fn add(
     State(app): State<App>,
     viewer: Viewer,
+    asked: Asked,
     Json(form): Json<PatientForm>,
 ) -> Result<(StatusCode, Json<Added>), Error> {
-    let branch = working_for(&viewer)?;
+    let branch = asked.working_for(&viewer)?;
     let id = sql::add(&app.pool, &viewer, branch, &form.read()?).await?;
     let pasien = sql::find(&app.pool, branch, id).await?.into();
     Ok((StatusCode::CREATED, Json(Added { ok: true, pasien })))

@@ -148,7 +148,7 @@ pub async fn visits(pool: &PgPool, viewer: &Viewer, id: PatientId, limit: i64) -
 pub async fn change(pool: &PgPool, viewer: &Viewer, id: PatientId, version: &str, patient: &NewPatient) -> Outcome<()> {
     let Resep { od, os, pd } = patient.resep;
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let seen: String = sqlx::query_scalar(
         "SELECT updated_at::text FROM pasiens WHERE id = $1 AND ($2::bigint IS NULL OR branch_id = $2) FOR NO KEY UPDATE",
     )
@@ -233,7 +233,7 @@ pub async fn find(pool: &PgPool, branch: BranchId, id: PatientId) -> Outcome<Pat
 pub async fn add(pool: &PgPool, viewer: &Viewer, branch: BranchId, patient: &NewPatient) -> Outcome<PatientId> {
     let Resep { od, os, pd } = patient.resep;
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let id = sqlx::query_scalar::<_, PatientId>(
         "INSERT INTO pasiens (branch_id, nama_pasien, no_telepon, service_type, no_bpjs,
                               od_sph, od_cyl, od_axis, od_add, os_sph, os_cyl, os_axis, os_add, pd)

@@ -9,6 +9,7 @@ use axum::{Form, Json, Router};
 use serde::Deserialize;
 use tower_sessions::Session;
 
+use super::sql::Left;
 use super::{Device, OF_AN_ACCOUNT, OF_AN_ADDRESS, initials, password, sql};
 use crate::App;
 use crate::audit::{self, Action};
@@ -72,6 +73,9 @@ struct Credentials {
 }
 
 const REFUSED: &str = "Surel atau kata sandi tidak cocok.";
+/// The first password, three days after it was given out (migrations/0024_first_password.sql).
+const ENDED: &str =
+    "Kata sandi pertama ini hanya berlaku tiga hari, dan sudah lewat. Minta yang baru ke admin cabang atau pusat.";
 
 /// How soon to come back when more people sign in at once than can be checked.
 const BUSY_SECONDS: u32 = 3;
@@ -85,10 +89,14 @@ async fn sign_in(
     Form(form): Form<Credentials>,
 ) -> Result<Response, Error> {
     let tried = sql::tried(&app.pool, form.email.trim(), client.address).await?;
+    let mut was_last = false;
     for (key, limit) in [(&tried.address, OF_AN_ADDRESS), (&tried.account, OF_AN_ACCOUNT)] {
-        if let Err(seconds) = sql::take_try(&app.pool, key, limit).await? {
-            app.live.metrics().sign_in(SignIn::Limited);
-            return Ok(not_now(form, &asked, seconds));
+        match sql::take_try(&app.pool, key, limit).await? {
+            Ok(left) => was_last |= left == Left::None,
+            Err(seconds) => {
+                app.live.metrics().sign_in(SignIn::Limited);
+                return Ok(not_now(form, &asked, seconds));
+            }
         }
     }
     let (claimed, hash) = sql::credentials(&app.pool, form.email.trim()).await?.unzip();
@@ -96,7 +104,17 @@ async fn sign_in(
         return Ok(not_now(form, &asked, BUSY_SECONDS));
     };
     match claimed.filter(|_| is_right) {
-        Some(sql::Claimed { id: user, epoch }) => {
+        Some(sql::Claimed { has_ended: true, .. }) => {
+            // only to whom it was given: to everybody else it is a wrong password like any other
+            app.live.metrics().sign_in(SignIn::Refused);
+            audit::sql::record(&app.pool, Action::SignInFailed, claimed.map(|claimed| claimed.id)).await?;
+            if asked.json {
+                let body = serde_json::json!({ "error": { "code": "password_ended", "message": ENDED } });
+                return Ok((StatusCode::UNAUTHORIZED, Json(body)).into_response());
+            }
+            Ok((StatusCode::UNAUTHORIZED, again(form, ENDED.to_owned())).into_response())
+        }
+        Some(sql::Claimed { id: user, epoch, .. }) => {
             audit::sql::record(&app.pool, Action::SignIn, Some(user)).await?;
             sql::forgive(&app.pool, &tried).await?;
             session::sign_in(&session, user, epoch, &client).await?;
@@ -108,7 +126,12 @@ async fn sign_in(
         }
         None => {
             app.live.metrics().sign_in(SignIn::Refused);
-            audit::sql::record(&app.pool, Action::SignInFailed, claimed.map(|claimed| claimed.id)).await?;
+            let claimed = claimed.map(|claimed| claimed.id);
+            audit::sql::record(&app.pool, Action::SignInFailed, claimed).await?;
+            if was_last {
+                // once a wait, and not with every try that it turns away: those cost an attacker nothing, and us a row each
+                audit::sql::record(&app.pool, Action::SignInLimited, claimed).await?;
+            }
             if asked.json {
                 let body = serde_json::json!({ "error": { "code": "wrong_credentials", "message": REFUSED } });
                 return Ok((StatusCode::UNAUTHORIZED, Json(body)).into_response());
@@ -203,13 +226,17 @@ async fn change_password(
 async fn new_password(app: &App, viewer: &Viewer, client: &Client, form: NewPassword) -> Result<i32, Error> {
     let (email, hash, epoch) = sql::own_credentials(&app.pool, viewer.id).await?;
     let tried = sql::tried(&app.pool, &email, client.address).await?;
-    if let Err(retry_after_seconds) = sql::take_try(&app.pool, &tried.account, OF_AN_ACCOUNT).await? {
-        return Err(Error::TooMany { retry_after_seconds });
-    }
+    let left = sql::take_try(&app.pool, &tried.account, OF_AN_ACCOUNT).await?;
+    let left = left.map_err(|retry_after_seconds| Error::TooMany { retry_after_seconds })?;
     let is_same = form.current == form.new;
     match password::verify(form.current, Some(hash)).await {
         Ok(true) => {}
-        Ok(false) => return Err(Refusal::invalid("current", "Kata sandi yang sekarang tidak cocok.").into()),
+        Ok(false) => {
+            if left == Left::None {
+                audit::sql::record(&app.pool, Action::SignInLimited, Some(viewer.id)).await?;
+            }
+            return Err(Refusal::invalid("current", "Kata sandi yang sekarang tidak cocok.").into());
+        }
         Err(password::Busy) => return Err(Error::TooMany { retry_after_seconds: BUSY_SECONDS }),
     }
     if is_same {
@@ -267,9 +294,10 @@ struct ThemeChoice {
 }
 
 /// The theme belongs to the device, not to the person: a cookie of its own, that outlives the session.
-async fn choose_theme(_: Viewer, Form(choice): Form<ThemeChoice>) -> Result<Response, Error> {
+async fn choose_theme(State(app): State<App>, _: Viewer, Form(choice): Form<ThemeChoice>) -> Result<Response, Error> {
     let theme = Theme::named(&choice.theme)
         .ok_or_else(|| Refusal::invalid("theme", "Pilih terang, gelap, atau ikut perangkat."))?;
-    let kept = format!("theme={}; Path=/; Max-Age=31536000; SameSite=Lax", theme.name());
+    let secure = if app.config.secure_cookies { "; Secure" } else { "" };
+    let kept = format!("theme={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly{secure}", theme.name());
     Ok((AppendHeaders([(header::SET_COOKIE, kept)]), Redirect::to("/akun")).into_response())
 }

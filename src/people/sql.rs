@@ -41,15 +41,19 @@ pub struct Claimed {
     /// The epoch in which the hash was read: a session that comes of it counts in no later one.
     #[sqlx(rename = "sessions_epoch")]
     pub epoch: i32,
+    /// It was given out by somebody else, and nobody made it their own in time.
+    pub has_ended: bool,
 }
 
 /// An active account and its password hash.
 pub async fn credentials(pool: &PgPool, email: &str) -> sqlx::Result<Option<(Claimed, String)>> {
-    let row: Option<CredentialsRow> =
-        sqlx::query_as("SELECT id, sessions_epoch, password FROM users WHERE email = lower($1) AND is_active")
-            .bind(email)
-            .fetch_optional(pool)
-            .await?;
+    let row: Option<CredentialsRow> = sqlx::query_as(
+        "SELECT id, sessions_epoch, password, coalesce(password_ends_at <= now(), false) AS has_ended
+             FROM users WHERE email = lower($1) AND is_active",
+    )
+    .bind(email)
+    .fetch_optional(pool)
+    .await?;
     Ok(row.map(|row| (row.claimed, row.password)))
 }
 
@@ -107,7 +111,7 @@ pub async fn hire(pool: &PgPool, viewer: &Viewer, person: &Person) -> Outcome<(U
     let first = first_password();
     let hash = password::hash(first.clone()).await;
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let id = sqlx::query_scalar(
         "INSERT INTO users (name, email, password, role, branch_id, must_change_password)
          VALUES ($1, $2, $3, $4, $5, true) RETURNING id",
@@ -208,7 +212,13 @@ fn guard(viewer: &Viewer, role: Role, branch: Option<BranchId>) -> Outcome<()> {
 /// Begins a change of somebody's account: signed, the row held, and the viewer one who may.
 async fn change_of<'a>(pool: &'a PgPool, viewer: &Viewer, id: UserId) -> Outcome<(Transaction<'a, Postgres>, Held)> {
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    // both rows in the same order for everybody: two who change each other's accounts would wait in a circle
+    sqlx::query("SELECT FROM users WHERE id IN ($1, $2) ORDER BY id FOR NO KEY UPDATE")
+        .bind(viewer.id)
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let held: Held = sqlx::query_as("SELECT role, branch_id, is_active FROM users WHERE id = $1 FOR NO KEY UPDATE")
         .bind(id)
         .fetch_optional(&mut *transaction)
@@ -335,7 +345,7 @@ pub async fn change_password(
     check_password(&new, email)?;
     let hash = password::hash(new).await;
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, user).await?;
+    audit::sql::name_writer(&mut transaction, user).await?;
     let epoch = sqlx::query_scalar(
         "UPDATE users SET password = $2, must_change_password = false WHERE id = $1 AND sessions_epoch = $3
          RETURNING sessions_epoch",
@@ -369,7 +379,7 @@ pub async fn devices(pool: &PgPool, user: UserId, this: &str, timezone: &str) ->
 /// Every session of an account, this one with them.
 pub async fn end_sessions(pool: &PgPool, user: UserId) -> sqlx::Result<()> {
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, user).await?;
+    audit::sql::name_writer(&mut transaction, user).await?;
     end_epoch(&mut transaction, user).await?;
     transaction.commit().await
 }
@@ -406,25 +416,36 @@ pub async fn tried(pool: &PgPool, email: &str, address: IpAddr) -> sqlx::Result<
     Ok(Tried { account, address: format!("address {address}") })
 }
 
+/// What a try that was taken leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    More,
+    /// If it was wrong, there is a wait now.
+    None,
+}
+
 /// Takes one try. It counts before it is known how it ends, so that a hundred at once are a hundred. `Err`: how many seconds
 /// to wait. What lies an hour back is forgotten.
-pub async fn take_try(pool: &PgPool, key: &str, limit: Limit) -> sqlx::Result<Result<(), u32>> {
-    let taken = sqlx::query(
+pub async fn take_try(pool: &PgPool, key: &str, limit: Limit) -> sqlx::Result<Result<Left, u32>> {
+    let taken: Option<bool> = sqlx::query_scalar(
         "INSERT INTO sign_in_limits AS l (key, tries, last_at, blocked_until) VALUES ($1, 1, clock_timestamp(), '-infinity')
          ON CONFLICT (key) DO UPDATE SET
              tries = CASE WHEN l.last_at < clock_timestamp() - interval '1 hour' THEN 1 ELSE l.tries + 1 END,
              last_at = clock_timestamp(),
              blocked_until = CASE WHEN l.last_at < clock_timestamp() - interval '1 hour' OR l.tries + 1 < $2 THEN '-infinity'
                  ELSE clock_timestamp() + make_interval(secs => least(power(2, least(l.tries + 1 - $2, 20)), $3)) END
-         WHERE l.blocked_until <= clock_timestamp()",
+         WHERE l.blocked_until <= clock_timestamp()
+         RETURNING blocked_until > clock_timestamp()",
     )
     .bind(key)
     .bind(limit.free_tries)
     .bind(limit.longest_wait_seconds)
-    .execute(pool)
+    .fetch_optional(pool)
     .await?;
-    if taken.rows_affected() == 1 {
-        return Ok(Ok(()));
+    match taken {
+        Some(true) => return Ok(Ok(Left::None)),
+        Some(false) => return Ok(Ok(Left::More)),
+        None => {}
     }
     let seconds: Option<i32> = sqlx::query_scalar(
         "SELECT ceil(extract(epoch FROM blocked_until - clock_timestamp()))::integer FROM sign_in_limits WHERE key = $1",

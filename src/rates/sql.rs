@@ -41,7 +41,7 @@ pub async fn add(pool: &PgPool, viewer: &Viewer, rate: &NewRate) -> Outcome<()> 
         return Err(Refusal::Forbidden);
     }
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     sqlx::query("INSERT INTO bpjs_rates (service_type, price, effective_from) VALUES ($1, $2, $3)")
         .bind(rate.service_type)
         .bind(rate.price)
@@ -64,7 +64,7 @@ pub async fn remove(pool: &PgPool, viewer: &Viewer, id: i64) -> Outcome<()> {
         return Err(Refusal::Forbidden);
     }
     let mut transaction = pool.begin().await?;
-    audit::sql::sign(&mut transaction, viewer.id).await?;
+    audit::sql::sign(&mut transaction, viewer).await?;
     let removed = sqlx::query(
         "DELETE FROM bpjs_rates
          WHERE id = $1 AND effective_from > greatest((SELECT max(tanggal) FROM branch_days), (now() AT TIME ZONE 'Asia/Jayapura')::date)",

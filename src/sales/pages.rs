@@ -93,8 +93,13 @@ struct Cart {
 }
 
 /// What the cart costs now; asked at every change of it, because only the server knows prices.
-async fn quote(State(app): State<App>, viewer: Viewer, Json(cart): Json<Cart>) -> Result<Json<Quote>, Error> {
-    let branch = working_for(&viewer)?;
+async fn quote(
+    State(app): State<App>,
+    viewer: Viewer,
+    asked: Asked,
+    Json(cart): Json<Cart>,
+) -> Result<Json<Quote>, Error> {
+    let branch = asked.working_for(&viewer)?;
     let items = super::merge(&cart.items)?;
     let mut db = app.pool.acquire().await?;
     Ok(Json(sql::quote(&mut db, branch, cart.pasien_id, &items).await?))
@@ -123,8 +128,13 @@ struct SoldJson {
     redirect: String,
 }
 
-async fn sell(State(app): State<App>, viewer: Viewer, Json(form): Json<SaleForm>) -> Result<Response, Error> {
-    let branch = working_for(&viewer)?;
+async fn sell(
+    State(app): State<App>,
+    viewer: Viewer,
+    asked: Asked,
+    Json(form): Json<SaleForm>,
+) -> Result<Response, Error> {
+    let branch = asked.working_for(&viewer)?;
     let pasien_id = form.pasien_id.ok_or_else(|| Refusal::invalid("pasien_id", "Pilih pasien dulu."))?;
     let payment = match form.metode {
         Some(metode) => Some(Payment { metode, jumlah: form.jumlah, diterima: form.diterima }),

@@ -49,7 +49,7 @@ fn passes_when_repeated(error: &sqlx::Error) -> bool {
 
 async fn try_to_sell(pool: &PgPool, viewer: &Viewer, sale: &NewSale, items: &[Item]) -> Outcome<Sold> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     if let Some(sold) = sold_before(&mut tx, viewer, sale, items).await? {
         return Ok(sold);
     }
@@ -333,7 +333,7 @@ async fn write_payment(db: &mut PgConnection, sale: SaleId, user: UserId, paymen
 /// `Conflict` when the debt is no longer `owed`, or is less than what is paid.
 pub async fn pay(pool: &PgPool, viewer: &Viewer, sale: SaleId, owed: Rupiah, payment: Payment) -> Outcome<()> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let (kekurangan, is_cancelled) = sqlx::query_as::<_, (Rupiah, bool)>(
         "SELECT kekurangan, dibatalkan_at IS NOT NULL FROM penjualans
          WHERE id = $1 AND ($2::bigint IS NULL OR branch_id = $2) FOR NO KEY UPDATE",
@@ -393,7 +393,7 @@ pub async fn cancel(pool: &PgPool, viewer: &Viewer, sale: SaleId, cancellation: 
         return Err(Refusal::invalid("alasan", "Tulis alasannya, 3 sampai 200 huruf."));
     }
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let (branch, kode_penjualan, bayar, is_cancelled) = sqlx::query_as::<_, (BranchId, String, Rupiah, bool)>(
         "SELECT branch_id, kode_penjualan, bayar, dibatalkan_at IS NOT NULL FROM penjualans
          WHERE id = $1 AND ($2::bigint IS NULL OR branch_id = $2) FOR NO KEY UPDATE",

@@ -239,7 +239,7 @@ pub(super) async fn hold(db: &mut PgConnection, viewer: &Viewer, product: Produc
     if viewer.role == Role::Kasir {
         return Err(Refusal::Forbidden);
     }
-    audit::sql::sign(&mut *db, viewer.id).await?;
+    audit::sql::sign(&mut *db, viewer).await?;
     let row: Option<(BranchId, i32, Rupiah)> = sqlx::query_as(match product.product_type {
         ProductType::Frame => "SELECT branch_id, stok, harga_jual_frame FROM frames WHERE id = $1 FOR UPDATE",
         ProductType::Lensa => "SELECT branch_id, stok, harga_jual_lensa FROM lensas WHERE id = $1 FOR UPDATE",

@@ -56,6 +56,8 @@ const REFUSING: Duration = Duration::from_secs(2);
 
 const NO_ROOM: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 10\r\ncontent-type: text/plain; charset=utf-8\r\n\
+x-content-type-options: nosniff\r\ncache-control: no-store\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n\
+referrer-policy: same-origin\r\npermissions-policy: camera=(), microphone=(), geolocation=(), payment=()\r\n\
 content-length: 67\r\nconnection: close\r\n\r\nPeladen sedang penuh. Coba lagi beberapa detik lagi; data Anda aman";
 
 /// How long to wait when no more files can be opened: those connected go on meanwhile.

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, map_response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::harden::{Transport, harden};
 use super::{Error, accept, error};
 
 const ASK_AGAIN_SECONDS: u32 = 2;
@@ -38,19 +39,23 @@ melati_check_ok{check=\"database\"} 0
 /// The listener cannot be shared.
 pub async fn meanwhile<T>(
     listener: &std::net::TcpListener,
+    transport: Transport,
     metrics: Option<SocketAddr>,
     work: impl Future<Output = T>,
 ) -> std::io::Result<T> {
     let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
     let done = CancellationToken::new();
-    let serving = accept::serve(listener, routes(), accept::room_for(), done.clone(), Duration::from_secs(1));
+    let serving = accept::serve(listener, routes(transport), accept::room_for(), done.clone(), Duration::from_secs(1));
     let telling = async {
         // if the address is taken, `telemetry` will say so
         let Some(address) = metrics else { return };
         if let Ok(listener) = tokio::net::TcpListener::bind(address).await {
             let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             let told = move || async move { ([(header::CONTENT_TYPE, openmetrics)], NUMBERS) };
-            let router = routes().route("/metrics", get(told));
+            let router = Router::new()
+                .route("/metrics", get(told))
+                .layer(map_response(move |response| async move { harden(response, transport) }))
+                .merge(routes(transport));
             accept::serve(listener, router, accept::room_for(), done.clone(), Duration::from_secs(1)).await;
         }
     };
@@ -63,7 +68,7 @@ pub async fn meanwhile<T>(
     Ok(outcome)
 }
 
-fn routes() -> Router {
+fn routes(transport: Transport) -> Router {
     let not_ready =
         json!({ "ready": false, "healthy": false, "checks": { "database": { "ok": false, "waiting": true } } });
     Router::new()
@@ -71,4 +76,5 @@ fn routes() -> Router {
         .route("/health/ready", get(async || (StatusCode::SERVICE_UNAVAILABLE, Json(not_ready))))
         .fallback(async || Error::Draining { retry_after_seconds: ASK_AGAIN_SECONDS })
         .layer(from_fn(error::dress))
+        .layer(map_response(move |response| async move { harden(response, transport) }))
 }

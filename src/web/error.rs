@@ -168,7 +168,9 @@ const CHANGE_PASSWORD: &str = "password_must_change";
 impl Error {
     fn failure(&self) -> Failure {
         match self {
-            Self::SignIn => Failure::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Silakan masuk dulu."),
+            Self::SignIn | Self::Refused(Refusal::SignedOut) => {
+                Failure::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Silakan masuk dulu.")
+            }
             Self::ChangePassword => Failure::new(
                 StatusCode::FORBIDDEN,
                 CHANGE_PASSWORD,

@@ -1,5 +1,6 @@
-//! `/health/live`: the process answers. `/health/ready`: whether it should be sent people, and what is wrong. Neither needs a
-//! session, and neither tells what is inside.
+//! `/health/live`: the process answers. `/health/ready`: whether it should be sent people, and which check is red. Neither needs
+//! a session. What exactly is wrong (names of triggers, how to mend them) is told to super admins, and inside: on the address of
+//! `/metrics`.
 
 use std::time::Duration;
 
@@ -13,10 +14,21 @@ use time::OffsetDateTime;
 
 use crate::realtime::rfc3339;
 use crate::reports::sql::Keeping;
+use crate::scope::Viewer;
+use crate::web::Error;
 use crate::{App, postgres, reports};
 
 pub fn routes() -> Router<App> {
-    Router::new().route("/health/live", get(async || Json(json!({ "live": true })))).route("/health/ready", get(ready))
+    Router::new().route("/health/live", get(live)).route("/health/ready", get(ready))
+}
+
+/// On an address that is nobody's business outside.
+pub fn inside() -> Router<App> {
+    Router::new().route("/health/live", get(live)).route("/health/ready", get(ready_in_full))
+}
+
+async fn live() -> Json<Value> {
+    Json(json!({ "live": true }))
 }
 
 /// A database that takes longer is away, as far as a proxy is concerned.
@@ -28,12 +40,21 @@ const LOOKS_MISSED: u32 = 3;
 /// Ready (200, or 503) is what another process might do better: the proxy looks elsewhere. Healthy is what a person should
 /// look at. A trigger that is off concerns all processes alike: it makes none of them unready, or there would be no screens
 /// at all instead of screens that are up to one look behind.
-async fn ready(State(app): State<App>) -> Response {
-    let checks = checks(&app).await;
-    let ready = is_ready(&checks);
-    let healthy = is_healthy(&checks);
+async fn ready(State(app): State<App>, viewer: Result<Viewer, Error>) -> Response {
+    match viewer {
+        Ok(viewer) if viewer.may_manage_chain() => ready_in_full(State(app)).await,
+        _ => told(checks(&app).await, |check| json!({ "ok": check.ok })),
+    }
+}
+
+async fn ready_in_full(State(app): State<App>) -> Response {
+    told(checks(&app).await, Check::into_json)
+}
+
+fn told(checks: [(&'static str, Check); 6], tell: impl Fn(Check) -> Value) -> Response {
+    let (ready, healthy) = (is_ready(&checks), is_healthy(&checks));
     let checks: serde_json::Map<String, Value> =
-        checks.into_iter().map(|(name, check)| (name.to_owned(), check.into_json())).collect();
+        checks.into_iter().map(|(name, check)| (name.to_owned(), tell(check))).collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ready": ready, "healthy": healthy, "checks": checks }))).into_response()
 }

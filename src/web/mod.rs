@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::HeaderValue;
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -12,6 +12,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::trace::TraceLayer;
 
+use self::harden::{Transport, harden};
 use crate::App;
 
 pub mod accept;
@@ -20,6 +21,7 @@ pub mod client;
 pub mod early;
 pub mod error;
 pub mod handoff;
+pub mod harden;
 mod health;
 mod home;
 mod idle;
@@ -34,7 +36,7 @@ pub use error::Error;
 /// Everything there is to ask for. Each noun lists its own pages.
 pub fn routes(app: App) -> Router {
     let sessions = session::layer(&app);
-    let transport = if app.config.secure_cookies { Transport::Tls } else { Transport::Plain };
+    let transport = Transport::of(&app.config);
     Router::new()
         .merge(home::routes())
         .merge(crate::stock::pages::routes())
@@ -95,37 +97,4 @@ fn span(request: &Request) -> tracing::Span {
     let id = request.extensions().get::<error::RequestId>().map(|id| id.0.as_str()).unwrap_or_default();
     let connection = request.extensions().get::<accept::ConnectionNumber>().map_or(0, |number| number.0);
     tracing::info_span!("request", id, connection, method = %request.method(), path = request.uri().path())
-}
-
-/// No exceptions for inline script or style: state lives in attributes, bar lengths are SVG attributes.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-     connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
-/// How browsers reach us: the proxy that speaks TLS says nothing of it, the operator does (`--secure-cookies`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transport {
-    Plain,
-    Tls,
-}
-
-/// Two years, as the preload lists ask. Not for subdomains, which may not be ours.
-const ONLY_TLS: HeaderValue = HeaderValue::from_static("max-age=63072000");
-
-fn harden(mut response: Response, transport: Transport) -> Response {
-    let headers = response.headers_mut();
-    if transport == Transport::Tls {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, ONLY_TLS);
-    }
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
-        // the camera only where there is something to scan: page::MAY_USE_CAMERA
-        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=()"),
-        // pages hold patients' names and takings: not for a shared tablet's disk
-        (header::CACHE_CONTROL, "no-store"),
-    ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    response
 }

@@ -16,6 +16,7 @@ use crate::branches::{self, Branch, Today};
 use crate::ids::BranchId;
 use crate::notifications::{self, Inbox};
 use crate::omset::StockTotals;
+use crate::refusal::{Outcome, Refusal};
 use crate::scope::{Role, Viewer};
 use crate::stock;
 use crate::stock::alerts::WorstRow;
@@ -147,6 +148,11 @@ impl Shell {
         self.inbox.muted.join(" ")
     }
 
+    /// Behind the address of a form: for which branch it was drawn ([`Asked::working_for`]).
+    pub fn here(&self) -> String {
+        self.branch.as_ref().map_or_else(String::new, |branch| format!("?cabang={}", branch.id))
+    }
+
     /// Only who stands in one shop can sell.
     pub fn can_sell(&self) -> bool {
         self.branch.is_some() && !self.is_retired()
@@ -252,6 +258,8 @@ pub struct Asked {
     /// The page of ours it came from, as a path.
     pub back: Option<String>,
     here: Option<String>,
+    /// For which branch the form was drawn, where its address says so: [`Shell::here`].
+    branch: Option<BranchId>,
 }
 
 impl Asked {
@@ -268,6 +276,22 @@ impl Asked {
             json: accepts("application/json"),
             back: came_from(headers),
             here: (method == Method::GET).then(|| uri.path_and_query().map(|path| path.to_string())).flatten(),
+            branch: uri.query().and_then(|query| {
+                query.split('&').find_map(|part| part.strip_prefix("cabang=")?.parse().ok().map(BranchId))
+            }),
+        }
+    }
+
+    /// The branch that something is written for: the one the writer works for now. A form that was drawn for another (they were
+    /// moved since, or switched in another tab) is not meant for this one.
+    pub fn working_for(&self, viewer: &Viewer) -> Outcome<BranchId> {
+        let branch = branches::working_for(viewer)?;
+        match self.branch {
+            Some(drawn) if drawn != branch => Err(Refusal::conflict(
+                "branch_changed",
+                "Halaman ini dibuka untuk cabang lain, jadi belum ada yang disimpan. Muat ulang dan periksa cabangnya, lalu coba lagi.",
+            )),
+            _ => Ok(branch),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header;
-use axum::middleware::Next;
+use axum::middleware::{Next, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::encoding::text::encode;
@@ -20,6 +20,7 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::harden::{Transport, harden};
 use super::{accept, health};
 use crate::App;
 use crate::metrics::process::Process;
@@ -54,7 +55,12 @@ pub async fn serve(address: SocketAddr, app: App, stop: CancellationToken) {
     };
     tracing::info!(%address, "/metrics is told");
     // the health, too: it can still be asked here when the pages' address takes nobody any more
-    let router = Router::new().route("/metrics", get(metrics)).merge(health::routes()).with_state(app);
+    let transport = Transport::of(&app.config);
+    let router = Router::new()
+        .route("/metrics", get(metrics))
+        .merge(health::inside())
+        .with_state(app)
+        .layer(map_response(move |response| async move { harden(response, transport) }));
     accept::serve(listener, router, SCRAPERS, stop, Duration::from_secs(1)).await;
 }
 

@@ -21,14 +21,17 @@ const get = (path, query) => ask(`${path}?${new URLSearchParams(query)}`, { head
 const post = (path, body, rest) =>
   ask(path, { method: "POST", headers: { Accept: "application/json", "Content-Type": "application/json" }, body: JSON.stringify(body) }, rest);
 
+/** For which branch this page was drawn: what is written is for that one, or for none. */
+const here = (path) => (document.body.dataset.branchId ? `${path}?cabang=${document.body.dataset.branchId}` : path);
+
 /** The sale has a reference of its own: the same once more is answered with what was saved. */
 export const LOST_SALE = "Jawaban server tidak sampai: penjualan ini mungkin sudah tersimpan. Tekan Simpan sekali lagi, tidak akan tersimpan dua kali.";
 
 export const findProducts = (cari, jenis) => get("/api/products", { cari, jenis });
 export const findPatients = (cari) => get("/api/pasien", { cari });
-export const addPatient = (patient) => post("/pasien", patient);
-export const quote = (sale, signal) => post("/penjualan/hitung", sale, { signal, lost: "Sambungan terputus. Harga dihitung lagi begitu tersambung." });
-export const sell = (sale) => post("/penjualan", sale, { lost: LOST_SALE });
+export const addPatient = (patient) => post(here("/pasien"), patient);
+export const quote = (sale, signal) => post(here("/penjualan/hitung"), sale, { signal, lost: "Sambungan terputus. Harga dihitung lagi begitu tersambung." });
+export const sell = (sale) => post(here("/penjualan"), sale, { lost: LOST_SALE });
 
 /** A reference of our own for a sale: sent again with every try, so that a lost answer cannot sell twice. */
 export function newReference() {

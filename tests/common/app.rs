@@ -51,7 +51,7 @@ const SHOP: &str = "
     INSERT INTO lensas (id, branch_id, kode_lensa, merk_lensa, type, harga_jual_lensa, stok) VALUES
         (1, 1, 'LS000001', 'Lentera', 'Single Vision', 190000, 8), (2, 2, 'LS000001', 'Lentera', 'Single Vision', 190000, 30);
     INSERT INTO aksesoris (id, branch_id, nama_produk, harga_jual, stok) VALUES (1, 1, 'Kain lap', 15000, 40), (2, 2, 'Kain lap', 15000, 40);
-    INSERT INTO open_days (branch_id, tanggal, opened_by) SELECT branch_id, tanggal, 2 FROM branch_days;
+    INSERT INTO open_days (branch_id, tanggal, opened_by) SELECT branch_id, tanggal, CASE branch_id WHEN 1 THEN 2 ELSE 5 END FROM branch_days;
     SELECT setval(pg_get_serial_sequence(t, 'id'), 1000)
     FROM unnest(ARRAY['branches', 'users', 'pasiens', 'frames', 'lensas', 'aksesoris']) t;";
 

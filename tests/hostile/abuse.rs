@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use melati::config::Config;
+use melati::web::harden::Transport;
+use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,7 +20,7 @@ async fn a_form_on_another_site() {
     // a super admin in one shop may do all of it
     let pusat = app.sign_in("pusat").await;
     pusat.post("/cabang/pilih").form(&[("branch_id", "1")]).send().await.unwrap();
-    let before = fingerprint(&app).await;
+    let before = fingerprint(&app, &[]).await;
     let mut writes = 0;
     for route in table().into_iter().filter(|route| route.method != Method::GET) {
         for (name, value) in [
@@ -33,7 +35,7 @@ async fn a_form_on_another_site() {
         writes += 1;
     }
     assert!(writes >= 15);
-    assert_eq!(fingerprint(&app).await, before, "nothing was written");
+    assert_eq!(fingerprint(&app, &[]).await, before, "nothing was written");
     // the same from our own page
     for route in table().into_iter().filter(|route| route.method != Method::GET && route.path != "/logout") {
         let answer = route.request(&pusat, route.here).header("sec-fetch-site", "same-origin").send().await.unwrap();
@@ -48,24 +50,30 @@ async fn a_picture_on_another_site_that_is_an_address_of_ours() {
     app.sql(SALES).await;
     let admin = app.sign_in("admin1").await;
     admin.page("/stok").await;
-    let before = fingerprint(&app).await;
+    let before = fingerprint(&app, &[]).await;
     for route in table().into_iter().filter(|route| route.method == Method::GET) {
         drop(route.request(&admin, route.here).send().await.unwrap());
     }
-    assert_eq!(fingerprint(&app).await, before);
+    assert_eq!(fingerprint(&app, &[]).await, before);
 }
 
-/// Everything that a write could have changed.
-async fn fingerprint(app: &TestApp) -> String {
-    app.sql_text(
-        "SELECT md5(string_agg(t::text, '|')) FROM (
-             SELECT to_jsonb(x) - 'updated_at' AS t FROM users x UNION ALL SELECT to_jsonb(x) FROM pasiens x UNION ALL SELECT to_jsonb(x) FROM frames x
-             UNION ALL SELECT to_jsonb(x) FROM lensas x UNION ALL SELECT to_jsonb(x) FROM aksesoris x UNION ALL SELECT to_jsonb(x) FROM open_days x
-             UNION ALL SELECT to_jsonb(x) FROM penjualans x UNION ALL SELECT to_jsonb(x) FROM pembayarans x UNION ALL SELECT to_jsonb(x) FROM stock_movements x
-             UNION ALL SELECT to_jsonb(x) FROM notification_reads x UNION ALL SELECT to_jsonb(x) FROM sessions x
-             UNION ALL SELECT to_jsonb(x) FROM branches x UNION ALL SELECT to_jsonb(x) FROM bpjs_rates x) all_of_it",
+/// Everything that a write could have changed: a line a table, but for `skipped`, and what is kept in the background.
+pub async fn fingerprint(app: &TestApp, skipped: &[&str]) -> String {
+    app.sql(
+        "CREATE OR REPLACE FUNCTION fingerprint(skipped text[]) RETURNS text LANGUAGE plpgsql AS $$
+         DECLARE
+             t text; rows text; told text := '';
+         BEGIN
+             FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL (skipped)
+                      AND tablename NOT LIKE 'feed%' AND tablename NOT LIKE 'rollup%' ORDER BY 1 LOOP
+                 EXECUTE format('SELECT md5(coalesce(string_agg(x::text, ''|'' ORDER BY x::text), '''')) FROM %I x', t) INTO rows;
+                 told := told || t || ' ' || rows || chr(10);
+             END LOOP;
+             RETURN told;
+         END $$",
     )
-    .await
+    .await;
+    sqlx::query_scalar("SELECT fingerprint($1)").bind(skipped).fetch_one(&app.db).await.unwrap()
 }
 
 /// Sends `request` as it is and reads what comes back until the server closes, or `patience` is over.
@@ -192,33 +200,157 @@ const POLICY: [&str; 9] = [
     "frame-ancestors 'none'",
 ];
 
-/// A page of ours in a frame, a script in a page, a file taken for a page, an address told to other sites.
-#[tokio::test]
-async fn what_browsers_are_told() {
-    let expected = [
-        ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "same-origin"),
-        ("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=()"),
-    ];
-    for secure_cookies in [false, true] {
-        let app = TestApp::start_with(Config { secure_cookies, ..Config::default() }).await;
-        let nobody = app.nobody();
-        for path in ["/", "/login", "/tidak-ada", "/assets/app.js", "/api/session", "/realtime/dashboard"] {
-            let answer = nobody.page(path).await;
-            let headers = answer.headers();
-            for (name, value) in expected {
-                assert_eq!(headers[name], value, "{path}");
-            }
-            let policy = headers["content-security-policy"].to_str().unwrap();
-            let told: Vec<_> = policy.split("; ").collect();
-            assert_eq!(told, POLICY, "{path}");
-            assert!(!policy.contains("unsafe") && !policy.contains('*'), "{path}: {policy}");
-            assert_eq!(headers.contains_key("strict-transport-security"), secure_cookies, "{path}");
-            assert!(!headers.contains_key("server") && !headers.contains_key("x-powered-by"));
-            assert!(!headers.contains_key("access-control-allow-origin"));
-        }
+/// What browsers are told with every answer, and whether it is behind TLS.
+fn is_hardened(headers: &HeaderMap, secure_cookies: bool, of: &str) {
+    let told = |name: &str| headers.get(name).unwrap_or_else(|| panic!("{of}: {name}")).to_str().unwrap().to_owned();
+    assert_eq!(told("x-content-type-options"), "nosniff", "{of}");
+    assert_eq!(told("referrer-policy"), "same-origin", "{of}");
+    let camera = ["/stok", "/penjualan/create"].iter().any(|page| of.contains(page)).then_some("(self)");
+    let policy = told("permissions-policy");
+    let with = |camera| format!("camera={camera}, microphone=(), geolocation=(), payment=()");
+    assert!(policy == with("()") || camera.is_some_and(|camera| policy == with(camera)), "{of}: {policy}");
+    let policy = told("content-security-policy");
+    assert_eq!(policy.split("; ").collect::<Vec<_>>(), POLICY, "{of}");
+    assert!(!policy.contains("unsafe") && !policy.contains('*'), "{of}: {policy}");
+    assert_eq!(headers.contains_key("strict-transport-security"), secure_cookies, "{of}");
+    assert!(headers.contains_key("cache-control"), "{of}: nobody says who may keep it");
+    assert!(!headers.contains_key("server") && !headers.contains_key("x-powered-by"), "{of}");
+    assert!(!headers.contains_key("access-control-allow-origin"), "{of}");
+    for cookie in headers.get_all("set-cookie") {
+        let cookie = cookie.to_str().unwrap();
+        let has = |part: &str| cookie.split("; ").any(|one| one == part);
+        assert!(
+            has("HttpOnly") && has("SameSite=Lax") && has("Path=/") && !cookie.contains("Domain"),
+            "{of}: {cookie}"
+        );
+        assert_eq!(has("Secure"), secure_cookies, "{of}: {cookie}");
     }
 }
+
+/// A page of ours in a frame, a script in a page, a file taken for a page, an address told to other sites: every address there
+/// is, for those who may and those who may not, and what is refused before any handler has heard of it.
+#[tokio::test]
+async fn what_browsers_are_told() {
+    for secure_cookies in [false, true] {
+        let app = TestApp::start_with(Config { secure_cookies, ..Config::default() }).await;
+        app.sql(SALES).await;
+        let nobody = app.nobody();
+        let form = [("email", "admin1@melati.test"), ("password", PASSWORD)];
+        let came_in = app.nobody().post("/login").form(&form).send().await.unwrap();
+        // a browser sends no cookie back over plain http that is only for TLS
+        let cookie = came_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        is_hardened(came_in.headers(), secure_cookies, "signing in");
+        for route in table() {
+            for page in [false, true] {
+                let mut asked = vec![route.request(&nobody, route.here)];
+                if !["/logout", "/akun/keluar-semua", "/akun/sandi"].contains(&route.path) {
+                    asked.push(route.request(&nobody, route.here).header("cookie", &cookie));
+                }
+                for request in asked {
+                    let request = if page { request.header("accept", "text/html") } else { request };
+                    let answer = request.send().await.unwrap();
+                    let of = format!("{} {}: {}", route.method, route.here, answer.status());
+                    is_hardened(answer.headers(), secure_cookies, &of);
+                }
+            }
+        }
+        let etag = nobody.get("/assets/app.css").send().await.unwrap().headers()["etag"].clone();
+        let known = nobody.get("/assets/app.css").header("if-none-match", etag).send().await.unwrap();
+        assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+        is_hardened(known.headers(), secure_cookies, "304");
+        let other_site =
+            nobody.post("/login").header("origin", "https://evil.example").form(&form).send().await.unwrap();
+        assert_eq!(other_site.status(), StatusCode::FORBIDDEN);
+        is_hardened(other_site.headers(), secure_cookies, "403 of another site");
+        let large =
+            app.nobody().post("/login").header("accept", "text/html").body("x".repeat(20_000)).send().await.unwrap();
+        assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        is_hardened(large.headers(), secure_cookies, "413");
+        // methods that nothing takes, an address that nothing has; and all of it over HTTP/2
+        for client in [reqwest::Client::new(), reqwest::Client::builder().http2_prior_knowledge().build().unwrap()] {
+            for (method, path) in [
+                (Method::GET, "/login"),
+                (Method::HEAD, "/login"),
+                (Method::OPTIONS, "/login"),
+                (Method::DELETE, "/login"),
+                (Method::TRACE, "/login"),
+                (Method::GET, "/stok"),
+                (Method::GET, "/tidak-ada"),
+                (Method::GET, "/penjualan/abc"),
+                (Method::GET, "/assets/app.js"),
+                (Method::GET, "/realtime/dashboard"),
+            ] {
+                let answer = client.request(method.clone(), app.url(path)).send().await.unwrap();
+                let of = format!("{:?} {method} {path}: {}", answer.version(), answer.status());
+                is_hardened(answer.headers(), secure_cookies, &of);
+            }
+        }
+    }
+    // what cannot be read at all is answered by hyper, without a body that could be taken for anything
+    let app = TestApp::start().await;
+    for broken in ["GET\r\n\r\n".to_owned(), format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(40_000))] {
+        let (answer, _) = raw(&app, broken.as_bytes(), PATIENCE).await;
+        let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
+        assert!(body.is_empty() && !answer.contains("content-type"), "{answer}");
+    }
+}
+
+/// The same before there is a database, and when there is no room for anybody else.
+#[tokio::test]
+async fn what_browsers_are_told_when_there_is_nothing_to_tell() {
+    let listener = melati::web::accept::listen(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let asking = async {
+        for path in ["/", "/health/live", "/health/ready", "/assets/app.js", "/realtime/dashboard"] {
+            let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+            is_hardened(answer.headers(), true, &format!("early {path}"));
+        }
+    };
+    melati::web::early::meanwhile(&listener, Transport::Tls, None, asking).await.unwrap();
+
+    let app = TestApp::start_with(Config { max_connections: Some(1), ..Config::default() }).await;
+    let mut first = TcpStream::connect(app.address).await.unwrap();
+    first.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    first.read_exact(&mut [0; 12]).await.unwrap();
+    let (full, _) = raw(&app, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", PATIENCE).await;
+    assert!(full.starts_with("HTTP/1.1 503"), "{full}");
+    for told in
+        ["x-content-type-options: nosniff", "content-security-policy: default-src 'none'", "cache-control: no-store"]
+    {
+        assert!(full.contains(told), "{told}: {full}");
+    }
+}
+
+/// Writes it into every column of every table that takes text, found in the schema, so that no later column is forgotten; how
+/// many took it. (What nobody may change is written anew; what one signs in by stays.)
+const EVERYWHERE: &str = "SELECT write_everywhere($1)";
+const WRITE_EVERYWHERE: &str = "
+    CREATE FUNCTION write_everywhere(hostile text) RETURNS bigint LANGUAGE plpgsql AS $$
+    DECLARE
+        c record; written bigint := 0; rows bigint;
+    BEGIN
+        FOR c IN SELECT table_name, column_name FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
+                 WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND data_type = 'text' AND is_generated = 'NEVER'
+                   AND table_name NOT LIKE 'feed%' AND table_name NOT LIKE 'rollup%' AND (table_name, column_name) NOT IN
+                       (('users', 'email'), ('users', 'password'), ('sessions', 'id'), ('sign_in_limits', 'key'), ('_sqlx_migrations', 'description')) LOOP
+            BEGIN
+                EXECUTE format('UPDATE %I SET %I = ctid::text || $1', c.table_name, c.column_name) USING hostile;
+                GET DIAGNOSTICS rows = ROW_COUNT;
+                IF rows > 0 THEN
+                    written := written + 1;
+                END IF;
+            EXCEPTION WHEN OTHERS THEN
+                NULL; -- of a list of words, a zone, a code; or it is not to be changed
+            END;
+        END LOOP;
+        INSERT INTO notifications (type, title, message, data)
+        SELECT t, hostile, hostile, jsonb_build_object('from', hostile, 'kasir', hostile, 'pasien_nama', hostile, 'no_transaksi', hostile, 'kode', hostile)
+        FROM unnest(ARRAY['announcement', 'stock_alert', 'new_transaction', 'ready_for_pickup']) t;
+        INSERT INTO stock_movements (product_type, product_id, branch_id, delta, stok_after, reason, catatan) VALUES ('Frame', 1, 1, 1, 1, 'koreksi', hostile);
+        INSERT INTO audit_log (action, subject, before, after) VALUES ('user_changed', hostile, jsonb_build_object(hostile, hostile), jsonb_build_object('name', hostile));
+        UPDATE penjualans SET dibatalkan_at = now(), alasan_batal = hostile, bayar = 0, kekurangan = 0, status = 'Lunas' WHERE id = 502;
+        RETURN written;
+    END $$";
 
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'></script><script>alert(1)</script>{{7*7}}&lt;";
 
@@ -227,19 +359,9 @@ const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'></script><script>alert(1)
 async fn markup_in_names() {
     let app = TestApp::start().await;
     app.sql(SALES).await;
-    for statement in [
-        "UPDATE frames SET merk_frame = $1, kode_frame = id || $1",
-        "UPDATE lensas SET merk_lensa = $1, kode_lensa = id || $1, type = $1, index = $1, coating = $1",
-        "UPDATE aksesoris SET nama_produk = $1",
-        "UPDATE pasiens SET nama_pasien = $1, no_telepon = $1, no_bpjs = $1",
-        "UPDATE branches SET name = id || $1",
-        "UPDATE penjualans SET kode_penjualan = id || $1",
-        "UPDATE penjualan_details SET nama = $1",
-        "INSERT INTO notifications (type, title, message) VALUES ('announcement', $1, $1)",
-        "INSERT INTO stock_movements (product_type, product_id, branch_id, delta, stok_after, reason, catatan) VALUES ('Frame', 1, 1, 1, 1, 'koreksi', $1)",
-    ] {
-        sqlx::query(statement).bind(HOSTILE).execute(&app.db).await.unwrap();
-    }
+    app.sql(WRITE_EVERYWHERE).await;
+    let columns: i64 = sqlx::query_scalar(EVERYWHERE).bind(HOSTILE).fetch_one(&app.db).await.unwrap();
+    assert!(columns >= 18, "{columns} columns take such a name");
     let form = [("email", "pusat@melati.test"), ("password", PASSWORD)];
     let mut doors: Vec<String> =
         vec!["/stok?jenis=lensa".into(), "/stok?jenis=aksesoris".into(), "/penjualan?status=x".into()];
@@ -299,6 +421,23 @@ async fn reading_errors() {
             ] {
                 assert!(!body.contains(inside), "{path}: {inside}");
             }
+        }
+    }
+}
+
+/// Asks how the server is, to learn what it is made of.
+#[tokio::test]
+async fn reading_the_health() {
+    let app = TestApp::start().await;
+    app.sql("ALTER TABLE frames DISABLE TRIGGER zz_feed_stamp").await;
+    let (pusat, admin) = (app.sign_in("pusat").await, app.sign_in("admin1").await);
+    let known = pusat.get("/health/ready").send().await.unwrap().text().await.unwrap();
+    assert!(known.contains("applied") && known.contains("as_of"), "head office is told: {known}");
+    for stranger in [app.nobody(), admin] {
+        let told: serde_json::Value = stranger.get("/health/ready").send().await.unwrap().json().await.unwrap();
+        assert!(told["ready"].is_boolean() && told["healthy"].is_boolean(), "{told}");
+        for (name, check) in told["checks"].as_object().unwrap() {
+            assert_eq!(check.as_object().unwrap().keys().collect::<Vec<_>>(), ["ok"], "{name}");
         }
     }
 }

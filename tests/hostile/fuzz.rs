@@ -1,5 +1,9 @@
 //! Nonsense, and nonsense that is nearly sense: nothing panics, nothing answers 500.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::LazyLock;
+
 use melati::web::page::url_part;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -22,73 +26,62 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![edge, "\\PC{0,40}", any::<String>(), "[0-9.,+-]{1,30}", "[a-z]{2000,3000}"]
 }
 
-/// The fields that forms, addresses and JSON of ours have, and one that they have not.
-const FIELDS: &[&str] = &[
-    "jenis",
-    "level",
-    "cari",
-    "urut",
-    "hal",
-    "buka",
-    "ubah",
-    "saring",
-    "ditolak",
-    "sebab",
-    "status",
-    "pengerjaan",
-    "tanggal",
-    "sebelum",
-    "next",
-    "topics",
-    "last_event_id",
-    "branch",
-    "quantity",
-    "counted",
-    "seen_stok",
-    "price",
-    "seen_price",
-    "catatan",
-    "kembali",
-    "branch_id",
-    "id",
-    "from",
-    "to",
-    "kekurangan",
-    "metode",
-    "jumlah",
-    "diterima",
-    "theme",
-    "email",
-    "password",
-    "current",
-    "new",
-    "repeated",
-    "client_ref",
-    "pasien_id",
-    "items",
-    "nama_pasien",
-    "service_type",
-    "no_bpjs",
-    "per",
-    "alasan",
-    "isi",
-    "kode",
-    "merk",
-    "harga_jual",
-    "minimum",
-    "stok",
-    "sejak",
-    "lihat",
-    "ref",
-    "dari",
-    "ke",
-    "rencana",
-    "belum",
-    "x",
-];
+/// The fields that forms, addresses and JSON of ours have, and one that they have not: read from the templates, from what
+/// handlers deserialize and from the table, so that a new one is not forgotten.
+static FIELDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let mut found = BTreeSet::from(["x".to_owned(), "last_event_id".to_owned()]);
+    for file in files("templates", "html") {
+        found.extend(file.split("name=\"").skip(1).filter_map(|rest| Some(rest.split('"').next()?.to_owned())));
+    }
+    for file in files("src", "rs") {
+        for made in file.split("Deserialize").skip(1) {
+            let Some(fields) = made.split("struct ").nth(1).and_then(|made| made.split("\n}").next()) else { continue };
+            found.extend(fields.lines().skip(1).filter_map(|line| {
+                let (name, _) = line.trim().trim_start_matches("pub ").split_once(": ")?;
+                Some(name.to_owned())
+            }));
+        }
+    }
+    for route in table() {
+        let query = route.here.split_once('?').map_or("", |(_, query)| query);
+        found.extend(query.split('&').map(|part| part.split('=').next().unwrap_or_default().to_owned()));
+        match route.body {
+            Body::Form(form) => found.extend(form.iter().map(|(name, _)| (*name).to_owned())),
+            Body::Json(json) => found.extend(json().as_object().unwrap().keys().cloned()),
+            Body::Nothing => {}
+        }
+    }
+    found.into_iter().filter(|name| is_name(name)).map(|name| &*name.leak()).collect()
+});
+
+fn files(folder: &str, ending: &str) -> Vec<String> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == ending) {
+                found.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// The fields are found: those of a template, of a handler, of an address.
+#[test]
+fn a_field_that_nobody_tries() {
+    for field in ["alasan", "disepakati", "od_sph", "cabang", "topics", "sesi", "peran", "theme", "kode", "rencana"] {
+        assert!(FIELDS.contains(&field), "{field}: {:?}", *FIELDS);
+    }
+    assert!(FIELDS.len() > 60, "{}", FIELDS.len());
+}
 
 fn fields() -> impl Strategy<Value = Vec<(&'static str, String)>> {
-    prop::collection::vec((prop::sample::select(FIELDS), text()), 0..6)
+    prop::collection::vec((prop::sample::select(FIELDS.clone()), text()), 0..6)
 }
 
 fn json() -> impl Strategy<Value = serde_json::Value> {
@@ -102,7 +95,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
-            prop::collection::vec((prop::sample::select(FIELDS), inner), 0..5).prop_map(|fields| {
+            prop::collection::vec((prop::sample::select(FIELDS.clone()), inner), 0..5).prop_map(|fields| {
                 serde_json::Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
             }),
         ]
@@ -128,6 +121,8 @@ async fn edges_in_every_field() {
     let routes =
         table().into_iter().filter(|route| !["/logout", "/akun/keluar-semua", "/cabang/pilih"].contains(&route.path));
     for route in routes {
+        let still = person.get("/api/session").send().await.unwrap().status();
+        assert_eq!(still, 204, "whatever was sent before {} ended the session", route.path);
         for edge in EDGES {
             if route.method == Method::GET {
                 let all: Vec<_> = FIELDS.iter().map(|name| (*name, (*edge).to_owned())).collect();

@@ -12,3 +12,4 @@ mod scope;
 mod sessions;
 mod sign_in;
 mod streams;
+mod supply;

@@ -135,3 +135,69 @@ async fn carrying_away_what_colleagues_sold() {
         assert!(!own("kasir1b", query).await, "{query}");
     }
 }
+
+/// What psql writes of one branch, and the same with somebody or something of another in it. (Alternatives to what stands in
+/// [`SALES`], which is of one branch throughout.)
+#[rustfmt::skip] // a table
+const PAST_THE_PAGES: &[(&str, &str)] = &[
+    ("INSERT INTO penjualans (kode_penjualan, pasien_id, user_id, branch_id, total, omset_umum, bayar) VALUES ('A', 1, 3, 1, 1, 1, 1)",
+     "INSERT INTO penjualans (kode_penjualan, pasien_id, user_id, branch_id, total, omset_umum, bayar) VALUES ('B', 3, 3, 1, 1, 1, 1)"),
+    ("INSERT INTO penjualans (kode_penjualan, pasien_id, user_id, branch_id, total, omset_umum, bayar) VALUES ('C', 1, 1, 1, 1, 1, 1)",
+     "INSERT INTO penjualans (kode_penjualan, pasien_id, user_id, branch_id, total, omset_umum, bayar) VALUES ('D', 1, 6, 1, 1, 1, 1)"),
+    ("UPDATE penjualans SET pasien_id = 2 WHERE id = 501", "UPDATE penjualans SET pasien_id = 3 WHERE id = 501"),
+    ("UPDATE penjualans SET user_id = 4 WHERE id = 501", "UPDATE penjualans SET user_id = 6 WHERE id = 501"),
+    ("UPDATE penjualans SET pasien_id = 3, user_id = 6, branch_id = 2 WHERE id = 501", "UPDATE penjualans SET branch_id = 2 WHERE id = 501"),
+    ("UPDATE pasiens SET nama_pasien = 'Siti' WHERE id = 1", "UPDATE pasiens SET branch_id = 2 WHERE id = 1"),
+    ("UPDATE penjualans SET dibatalkan_at = now(), alasan_batal = 'x', bayar = 0, kekurangan = 0, status = 'Lunas', dibatalkan_oleh = 2 WHERE id = 501",
+     "UPDATE penjualans SET dibatalkan_at = now(), alasan_batal = 'x', bayar = 0, kekurangan = 0, status = 'Lunas', dibatalkan_oleh = 5 WHERE id = 501"),
+    ("INSERT INTO penjualan_details (penjualan_id, product_type, product_id, nama, quantity, price, subtotal) VALUES (501, 'Frame', 2, '', 1, 1, 1)",
+     "INSERT INTO penjualan_details (penjualan_id, product_type, product_id, nama, quantity, price, subtotal) VALUES (501, 'Frame', 3, '', 1, 1, 1)"),
+    ("UPDATE penjualan_details SET product_type = 'Lensa', product_id = 1 WHERE penjualan_id = 501",
+     "UPDATE penjualan_details SET product_type = 'Lensa', product_id = 2 WHERE penjualan_id = 501"),
+    ("INSERT INTO pembayarans (penjualan_id, metode, jumlah, diterima, user_id) VALUES (501, 'tunai', 1, 1, 3)",
+     "INSERT INTO pembayarans (penjualan_id, metode, jumlah, diterima, user_id) VALUES (501, 'tunai', 1, 1, 6)"),
+    ("UPDATE open_days SET closed_by = 4 WHERE branch_id = 1", "UPDATE open_days SET closed_by = 6 WHERE branch_id = 1"),
+    ("UPDATE open_days SET opened_by = 1 WHERE branch_id = 1", "UPDATE open_days SET opened_by = 5 WHERE branch_id = 1"),
+    ("INSERT INTO stock_imports (branch_id, user_id, product_type, reason, body) VALUES (1, 2, 'Frame', 'koreksi', '')",
+     "INSERT INTO stock_imports (branch_id, user_id, product_type, reason, body) VALUES (1, 5, 'Frame', 'koreksi', '')"),
+    ("UPDATE stock_opnames SET ended_by = 2 WHERE id = 801", "UPDATE stock_opnames SET ended_by = 5 WHERE id = 801"),
+    ("INSERT INTO stock_opname_counts (opname_id, product_id, counted, stok, movement_id) VALUES (801, 2, 1, 1, 1)",
+     "INSERT INTO stock_opname_counts (opname_id, product_id, counted, stok, movement_id) VALUES (801, 3, 1, 1, 1)"),
+    ("INSERT INTO stock_opname_scans (ref, opname_id, product_id) VALUES (gen_random_uuid(), 801, 2)",
+     "INSERT INTO stock_opname_scans (ref, opname_id, product_id) VALUES (gen_random_uuid(), 801, 3)"),
+    ("UPDATE stock_alerts SET acked_at = now(), acked_by = 2 WHERE id = 1", "UPDATE stock_alerts SET acked_at = now(), acked_by = 5 WHERE id = 1"),
+    ("INSERT INTO stock_transfers (from_branch, to_branch, created_by) VALUES (1, 2, 2)",
+     "INSERT INTO stock_transfers (from_branch, to_branch, created_by) VALUES (1, 2, 5)"),
+    ("UPDATE stock_transfers SET ended_by = 5 WHERE id = 815", "UPDATE stock_transfers SET sent_by = 5 WHERE id = 815"),
+    ("INSERT INTO stock_transfer_lines (transfer_id, product_type, product_id, quantity) VALUES (811, 'Frame', 2, 1)",
+     "INSERT INTO stock_transfer_lines (transfer_id, product_type, product_id, quantity) VALUES (811, 'Frame', 3, 1)"),
+    ("UPDATE stock_transfer_lines SET received_id = 3 WHERE transfer_id = 815", "UPDATE stock_transfer_lines SET received_id = 2 WHERE transfer_id = 815"),
+    ("INSERT INTO notifications (branch_id, type, title, message, author_id) VALUES (1, 'announcement', '', '', 2)",
+     "INSERT INTO notifications (branch_id, type, title, message, author_id) VALUES (2, 'announcement', '', '', 2)"),
+    ("INSERT INTO notification_reads (user_id, notification_id) SELECT 3, max(id) FROM notifications WHERE branch_id = 1",
+     "INSERT INTO notification_reads (user_id, notification_id) SELECT 3, max(id) FROM notifications WHERE branch_id = 2"),
+];
+
+/// Writes past the pages, where no handler asks: a sale to a patient of another branch, goods of another shelf, a colleague who
+/// does not work there. The schema refuses it, whoever writes.
+#[tokio::test]
+async fn mixing_branches_past_the_pages() {
+    let app = TestApp::start().await;
+    app.sql(SALES).await;
+    for (of_one, of_two) in PAST_THE_PAGES {
+        let mut undone = app.db.begin().await.unwrap();
+        let done = sqlx::query(*of_one).execute(&mut *undone).await;
+        assert!(done.as_ref().is_ok_and(|done| done.rows_affected() > 0), "{of_one}: {done:?}");
+        undone.rollback().await.unwrap();
+        let mut undone = app.db.begin().await.unwrap();
+        let refused = sqlx::query(*of_two).execute(&mut *undone).await.expect_err(of_two);
+        let constraint = refused.as_database_error().and_then(|refused| refused.constraint()).unwrap_or_default();
+        assert!(["of_one_branch", "penjualans_patient_of_branch"].contains(&constraint), "{of_two}: {refused}");
+    }
+    // somebody moves to another branch: what they did stays theirs, and can be gone on with
+    app.sql(
+        "UPDATE users SET branch_id = 2 WHERE id = 3;
+         UPDATE penjualans SET status_pengerjaan = 'Sedang Dikerjakan', user_id = user_id WHERE id = 501",
+    )
+    .await;
+}

@@ -4,10 +4,12 @@ use melati::config::Config;
 use melati::ids::BranchId;
 use melati::people::{self, NewUser};
 use melati::scope::Role;
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
+use crate::abuse::fingerprint;
 use crate::common::app::{PASSWORD, Person, TestApp};
+use crate::routes::{SALES, table};
 
 fn cookie(answer: &Response) -> Option<String> {
     let cookie = answer.headers().get("set-cookie")?.to_str().unwrap();
@@ -317,4 +319,131 @@ async fn changing_a_password_that_was_just_reset() {
     admin.commit().await.unwrap();
     assert_eq!(changing.await.unwrap().unwrap().status(), StatusCode::UNAUTHORIZED);
     assert_eq!(app.sql_text("SELECT password FROM users WHERE id = 3").await, "yang baru");
+}
+
+/// Writes that ask for no rights that could be taken away: one's own account, what one has read, what a page costs.
+const OF_ONES_OWN: [&str; 9] = [
+    "/akun/sandi",
+    "/akun/tampilan",
+    "/akun/keluar-semua",
+    "/api/layar",
+    "/notifikasi/pengaturan",
+    "/notifikasi/baca",
+    "/penjualan/hitung",
+    "/logout",
+    "/login",
+];
+
+/// Sends every form there is in the very moment in which their rights are taken: the request has read who they are, and the
+/// change is committed before it writes. They are told what to do, and nothing is half done.
+#[tokio::test]
+async fn a_form_sent_with_the_rights_of_before() {
+    let app = TestApp::start().await;
+    app.sql(SALES).await;
+    let mut admin = app.sign_in("admin1").await;
+    let mut forms = 0;
+    // the change of rights itself is in these
+    let skipped = ["users", "sessions", "audit_log", "sign_in_limits"];
+    let writes = table().into_iter().filter(|route| route.method != Method::GET && !OF_ONES_OWN.contains(&route.path));
+    // what an admin may not do anyway is refused before
+    for (n, route) in writes.filter(|route| route.answers[1] < 300).enumerate() {
+        let (change, expected) = [
+            ("UPDATE users SET branch_id = 2 WHERE id = 2", "rights_changed"),
+            ("UPDATE users SET role = 'kasir' WHERE id = 2", "rights_changed"),
+            ("UPDATE users SET is_active = false WHERE id = 2", "unauthenticated"),
+        ][n % 3];
+        let before = fingerprint(&app, &skipped).await;
+        let mut other = app.db.begin().await.unwrap();
+        sqlx::query(change).execute(&mut *other).await.unwrap();
+        let sent = tokio::spawn(route.request(&admin, route.here).send());
+        somebody_waits(&app, 1).await;
+        other.commit().await.unwrap();
+        let answer = sent.await.unwrap().unwrap();
+        let status = if expected == "unauthenticated" { StatusCode::UNAUTHORIZED } else { StatusCode::CONFLICT };
+        assert_eq!(answer.status(), status, "{}", route.path);
+        let told: Value = answer.json().await.unwrap();
+        assert_eq!(told["error"]["code"], expected, "{}", route.path);
+        assert_eq!(fingerprint(&app, &skipped).await, before, "{}", route.path);
+        app.sql("UPDATE users SET role = 'admin', branch_id = 1, is_active = true WHERE id = 2").await;
+        if expected == "unauthenticated" {
+            admin = app.sign_in("admin1").await;
+        }
+        forms += 1;
+    }
+    assert!(forms >= 25, "{forms} forms");
+}
+
+/// Has a page open that was drawn for one branch, and works in another since: they were moved, or switched in another tab. The
+/// day of the wrong shop would be closed by it.
+#[tokio::test]
+async fn a_form_that_was_drawn_for_another_branch() {
+    let app = TestApp::start().await;
+    app.sql(SALES).await;
+    let admin = app.sign_in("admin1").await;
+    let mut drawn = std::collections::BTreeSet::new();
+    for page in ["/", "/penjualan/create", "/pasien/baru", "/stok/impor", "/stok/opname", "/stok/frame/baru"] {
+        let page = admin.page(page).await.text().await.unwrap();
+        drawn.extend(page.split("action=\"").filter_map(|rest| {
+            let (address, query) = rest.split('"').next()?.split_once('?')?;
+            (query == "cabang=1").then(|| address.to_owned())
+        }));
+    }
+    // the till's script puts it behind its addresses
+    drawn.extend(["/penjualan", "/penjualan/hitung", "/pasien"].map(str::to_owned));
+    let in_a_shop = table().into_iter().filter(|route| route.method != Method::GET && route.answers[0] == 409);
+    let mut forms = 0;
+    // what cannot be asked before a branch is chosen is written for the chosen one
+    for route in in_a_shop.filter(|route| route.answers[1] != 409) {
+        let example = route.here.replace("aksesoris", "frame");
+        assert!(drawn.contains(&example), "{example} does not say which branch it was drawn for: {drawn:?}");
+        let before = fingerprint(&app, &[]).await;
+        let answer = route.request(&admin, &format!("{}?cabang=2", route.here)).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CONFLICT, "{}", route.path);
+        let told: Value = answer.json().await.unwrap();
+        assert_eq!(told["error"]["code"], "branch_changed", "{}", route.path);
+        assert_eq!(fingerprint(&app, &[]).await, before, "{}", route.path);
+        let answer = route.request(&admin, &format!("{}?cabang=1", route.here)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), route.answers[1], "{}", route.path);
+        forms += 1;
+    }
+    assert!(forms >= 9, "{forms} forms");
+}
+
+/// Finds the slip of paper with somebody's first password, a week later.
+#[tokio::test]
+async fn a_first_password_that_lay_about() {
+    let app = TestApp::start().await;
+    let admin = app.sign_in("admin1").await;
+    let form = [("name", "Dewi"), ("email", "dewi@melati.test"), ("role", "kasir"), ("branch_id", "1")];
+    let made = admin.post("/pengguna").header("accept", "application/json").form(&form).send().await.unwrap();
+    let made: Value = made.json().await.unwrap();
+    let (id, first) = (made["id"].as_i64().unwrap(), made["password"].as_str().unwrap().to_owned());
+    let come = async |password: &str| {
+        let form = [("email", "dewi@melati.test"), ("password", password)];
+        app.nobody().post("/login").header("accept", "application/json").form(&form).send().await.unwrap()
+    };
+    let lasts = "SELECT (password_ends_at BETWEEN now() + '71 hours' AND now() + '73 hours')::text FROM users WHERE email = 'dewi@melati.test'";
+    assert_eq!(app.sql_text(lasts).await, "true");
+    app.sql("UPDATE users SET password_ends_at = now() + interval '1 minute' WHERE email = 'dewi@melati.test'").await;
+    assert_eq!(come(&first).await.status(), StatusCode::OK, "the last minute is as good as the first");
+    app.sql("UPDATE users SET password_ends_at = now() WHERE email = 'dewi@melati.test'").await;
+    let answer = come(&first).await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], "password_ended", "its owner learns what to do");
+    let code = come("tebakan-salah").await.json::<Value>().await.unwrap()["error"]["code"].clone();
+    assert_eq!(code, "wrong_credentials", "whoever does not know it learns nothing");
+
+    // a new one begins anew, and one's own has no end
+    let again = admin.post(&format!("/pengguna/{id}/sandi")).header("accept", "application/json").send().await.unwrap();
+    let second = again.json::<Value>().await.unwrap()["password"].as_str().unwrap().to_owned();
+    assert_eq!(app.sql_text(lasts).await, "true");
+    let dewi = app.nobody();
+    let form = [("email", "dewi@melati.test"), ("password", second.as_str())];
+    assert_eq!(dewi.post("/login").form(&form).send().await.unwrap().status(), StatusCode::SEE_OTHER);
+    let own = [("current", second.as_str()), ("new", "sandi-dewi-sendiri"), ("repeated", "sandi-dewi-sendiri")];
+    let changed = dewi.post("/akun/sandi").header("accept", "application/json").form(&own).send().await.unwrap();
+    assert_eq!(changed.status(), StatusCode::OK);
+    let ends = "SELECT coalesce(password_ends_at::text, 'never') FROM users WHERE email = 'dewi@melati.test'";
+    assert_eq!(app.sql_text(ends).await, "never");
+    assert_eq!(come("sandi-dewi-sendiri").await.status(), StatusCode::OK);
 }

@@ -198,7 +198,7 @@ async fn create(
     asked: Asked,
     Form(form): Form<PatientForm>,
 ) -> Result<Response, Error> {
-    let branch = working_for(&viewer)?;
+    let branch = asked.working_for(&viewer)?;
     match form.read() {
         Ok(patient) => {
             let id = sql::add(&app.pool, &viewer, branch, &patient).await?;

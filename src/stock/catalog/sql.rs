@@ -195,7 +195,7 @@ pub async fn create(
         return Err(Refusal::Forbidden);
     }
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     give_reason(&mut tx, "restok", "Stok awal").await?;
     let added = add(&mut tx, branch, product_type, &[Written { id: None, details, delta: stok }]).await?;
     tx.commit().await?;
@@ -212,7 +212,7 @@ pub async fn edit(
     read: impl FnOnce(&Details) -> Outcome<Details>,
 ) -> Outcome<()> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let held = hold(&mut tx, viewer, product).await?;
     let was = find(&mut tx, product).await?.ok_or(Refusal::NotFound)?.details;
     if mark(&was) != seen {
@@ -250,7 +250,7 @@ struct Uses {
 /// Takes a product away that was entered by mistake: nothing on the shelf, never sold. Its ledger stays.
 pub async fn remove(pool: &PgPool, viewer: &Viewer, product: ProductRef) -> Outcome<()> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let held = hold(&mut tx, viewer, product).await?;
     let uses: Uses = sqlx::query_as(
         "SELECT EXISTS (SELECT FROM penjualan_details WHERE product_type = $1 AND product_id = $2) AS is_sold,

@@ -45,7 +45,7 @@ pub async fn start(pool: &PgPool, viewer: &Viewer, branch: BranchId, product_typ
         return Err(Refusal::Forbidden);
     }
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     sqlx::query(
         "INSERT INTO stock_opnames (branch_id, product_type, started_by) VALUES ($1, $2, $3)
          ON CONFLICT (branch_id, product_type) WHERE status = 'berjalan' DO NOTHING",
@@ -157,7 +157,7 @@ pub async fn count(
     scan: Uuid,
 ) -> Outcome<Line> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     // shared: many count at once, and finishing waits for them
     let running: Option<Running> =
         sqlx::query_as("SELECT branch_id, product_type, status, kode FROM stock_opnames WHERE id = $1 FOR SHARE")
@@ -264,7 +264,7 @@ async fn hold(db: &mut PgConnection, viewer: &Viewer, id: i64) -> Outcome<Runnin
     if viewer.role == crate::scope::Role::Kasir {
         return Err(Refusal::Forbidden);
     }
-    audit::sql::sign(&mut *db, viewer.id).await?;
+    audit::sql::sign(&mut *db, viewer).await?;
     let running: Option<Running> =
         sqlx::query_as("SELECT branch_id, product_type, status, kode FROM stock_opnames WHERE id = $1 FOR UPDATE")
             .bind(id)
@@ -285,7 +285,7 @@ async fn end(db: &mut PgConnection, viewer: &Viewer, id: i64, status: Status) ->
 
 pub async fn cancel(pool: &PgPool, viewer: &Viewer, id: i64) -> Outcome<()> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     hold(&mut tx, viewer, id).await?;
     end(&mut tx, viewer, id, Status::Batal).await?;
     Ok(tx.commit().await?)
@@ -294,7 +294,7 @@ pub async fn cancel(pool: &PgPool, viewer: &Viewer, id: i64) -> Outcome<()> {
 /// Writes what was found into the stock, as corrections. Answers with how many products were corrected.
 pub async fn finish(pool: &PgPool, viewer: &Viewer, id: i64, uncounted: Uncounted) -> Outcome<u64> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let running = hold(&mut tx, viewer, id).await?;
     // in the order in which sales hold products
     sqlx::query(match running.product_type {

@@ -58,7 +58,7 @@ impl ProductPage {
     fn action(&self) -> String {
         match self.id {
             Some(id) => format!("{}/ubah", address(ProductRef { product_type: self.product_type, product_id: id })),
-            None => format!("/stok/{}/baru", self.product_type.slug()),
+            None => format!("/stok/{}/baru{}", self.product_type.slug(), self.shell.here()),
         }
     }
 
@@ -152,7 +152,7 @@ async fn create(
 ) -> Result<Response, Error> {
     managers_only(&viewer)?;
     let product_type = slug(&jenis)?;
-    let branch = working_for(&viewer)?;
+    let branch = asked.working_for(&viewer)?;
     let read = || {
         let details = Details::read(product_type, None, |name| typed.get(name).cloned()).map_err(Refusal::Invalid)?;
         let stok = typed.get("stok").map_or("0", |stok| stok.trim());

@@ -12,7 +12,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::App;
-use crate::branches::working_for;
 use crate::refusal::{Outcome, Refusal};
 use crate::scope::{Role, Viewer};
 use crate::stock::ProductType;
@@ -71,7 +70,7 @@ async fn start(
     }
     let product_type = ProductType::from_slug(&form.jenis)
         .ok_or_else(|| Refusal::invalid("jenis", "Pilih frame, lensa, atau aksesoris."))?;
-    let id = sql::start(&app.pool, &viewer, working_for(&viewer)?, product_type).await?;
+    let id = sql::start(&app.pool, &viewer, asked.working_for(&viewer)?, product_type).await?;
     Ok(asked.go(&address(id)))
 }
 

@@ -128,7 +128,7 @@ async fn read(request: Request) -> Outcome<Sent> {
 
 async fn send(State(app): State<App>, viewer: Viewer, asked: Asked, request: Request) -> Result<Response, Error> {
     managers_only(&viewer)?;
-    let branch = working_for(&viewer)?;
+    let branch = asked.working_for(&viewer)?;
     let sent = read(request).await?;
     let (product_type, reason) = (sent.wanted.product_type(), sent.wanted.reason());
     let refusal = |message: &str| Refusal::invalid("berkas", message);

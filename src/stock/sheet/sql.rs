@@ -24,6 +24,8 @@ pub async fn keep(
     if !viewer.may_manage(branch) {
         return Err(Refusal::Forbidden);
     }
+    let mut tx = pool.begin().await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let id = sqlx::query_scalar(
         "WITH old AS (DELETE FROM stock_imports
                       WHERE applied_at IS NULL AND (user_id = $2 OR created_at < now() - interval '1 day'))
@@ -36,8 +38,9 @@ pub async fn keep(
     .bind(reason)
     .bind(file_name)
     .bind(body)
-    .fetch_one(pool)
+    .fetch_one(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(id)
 }
 
@@ -63,7 +66,7 @@ pub async fn look(pool: &PgPool, import: &Import) -> sqlx::Result<Plan> {
 /// Does it, all or nothing, if it is still what its sender has seen.
 pub async fn apply(pool: &PgPool, viewer: &Viewer, id: i64, seen: &str) -> Outcome<()> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let import: Option<Import> = sqlx::query_as(
         "SELECT id, branch_id, product_type, reason, file_name, body, applied_at IS NOT NULL AS is_applied, added, changed
          FROM stock_imports WHERE id = $1 AND user_id = $2 FOR UPDATE",

@@ -65,7 +65,7 @@ pub async fn create(pool: &PgPool, viewer: &Viewer, from: BranchId, to: BranchId
         return Err(Refusal::invalid("ke", "Pilih cabang yang lain dari pengirimnya."));
     }
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let made: Option<i64> = sqlx::query_scalar(
         "INSERT INTO stock_transfers (from_branch, to_branch, catatan, created_by)
          SELECT f.id, t.id, $3, $4 FROM branches f, branches t WHERE f.id = $1 AND t.id = $2 AND t.retired_at IS NULL RETURNING id",
@@ -85,7 +85,7 @@ async fn hold(db: &mut PgConnection, viewer: &Viewer, id: i64) -> Outcome<Transf
     if viewer.role == Role::Kasir {
         return Err(Refusal::Forbidden);
     }
-    audit::sql::sign(&mut *db, viewer.id).await?;
+    audit::sql::sign(&mut *db, viewer).await?;
     let found: Option<Transfer> =
         sqlx::query_as(concat!(transfers!(), "WHERE t.id = $1 FOR UPDATE OF t")).bind(id).fetch_optional(db).await?;
     found.filter(|transfer| transfer.is_visible_to(viewer)).ok_or(Refusal::NotFound)
@@ -111,7 +111,7 @@ pub async fn put(
     scan: Uuid,
 ) -> Outcome<Scanned> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let transfer = hold(&mut tx, viewer, id).await?;
     // before the status: a scan that is repeated after the goods were sent is among them
     let is_repeated: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM stock_transfer_scans WHERE ref = $1)")
@@ -213,7 +213,7 @@ async fn step(db: &mut PgConnection, viewer: &Viewer, id: i64, to: Status, alasa
 /// The goods leave the sender's stock.
 pub async fn send(pool: &PgPool, viewer: &Viewer, id: i64) -> Outcome<()> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let transfer = hold(&mut tx, viewer, id).await?;
     if !transfer.may_edit(viewer) {
         return Err(not_now(&transfer));
@@ -252,7 +252,7 @@ pub async fn send(pool: &PgPool, viewer: &Viewer, id: i64) -> Outcome<()> {
 /// name), or a new one made after the sender's.
 pub async fn receive(pool: &PgPool, viewer: &Viewer, id: i64) -> Outcome<()> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let transfer = hold(&mut tx, viewer, id).await?;
     if !transfer.may_receive(viewer) {
         return Err(not_now(&transfer));
@@ -322,7 +322,7 @@ pub async fn receive(pool: &PgPool, viewer: &Viewer, id: i64) -> Outcome<()> {
 /// The receiver refuses the goods: they go back.
 pub async fn refuse(pool: &PgPool, viewer: &Viewer, id: i64, alasan: &str) -> Outcome<()> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let transfer = hold(&mut tx, viewer, id).await?;
     if !transfer.may_receive(viewer) {
         return Err(not_now(&transfer));
@@ -335,7 +335,7 @@ pub async fn refuse(pool: &PgPool, viewer: &Viewer, id: i64, alasan: &str) -> Ou
 /// The sender calls it back before it was received; a draft is simply dropped.
 pub async fn call_back(pool: &PgPool, viewer: &Viewer, id: i64, alasan: &str) -> Outcome<()> {
     let mut tx = pool.begin().await?;
-    audit::sql::sign(&mut tx, viewer.id).await?;
+    audit::sql::sign(&mut tx, viewer).await?;
     let transfer = hold(&mut tx, viewer, id).await?;
     if !transfer.may_call_back(viewer) {
         return Err(not_now(&transfer));
