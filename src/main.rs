@@ -216,9 +216,14 @@ async fn wait_for_database(listener: &TcpListener, config: &Config, url: &str) -
             }
         }
     };
-    melati::web::early::meanwhile(listener, web::harden::Transport::of(config), config.metrics_listen.0, waiting)
-        .await
-        .context("the listener")?;
+    melati::web::early::meanwhile(
+        listener,
+        web::harden::Transport::of(config.secure_cookies),
+        config.metrics_listen.0,
+        waiting,
+    )
+    .await
+    .context("the listener")?;
     tracing::info!("the database is there");
     Ok(())
 }

@@ -38,22 +38,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("frames", &["hub"]),
     ("realtime", &["words", "gather", "omset", "monitoring", "stock", "feed", "metrics", "presence", "hub"]),
     ("app", &["config", "people", "feed", "realtime"]),
-    (
-        "web",
-        &[
-            "words",
-            "config",
-            "audit",
-            "branches",
-            "notifications",
-            "omset",
-            "people",
-            "stock",
-            "postgres",
-            "frames",
-            "app",
-        ],
-    ),
+    ("web", &["words", "audit", "branches", "notifications", "omset", "people", "stock", "postgres", "frames", "app"]),
     (
         "pages",
         &[

@@ -409,7 +409,7 @@ async fn a_rate_waits_for_its_day_on_the_branchs_own_calendar() {
          UPDATE pasiens SET service_type = 'BPJS II' WHERE id IN (1, 3);
          UPDATE frames SET jenis_frame = 'BPJS II' WHERE id IN (1, 3);
          DELETE FROM open_days;
-         INSERT INTO open_days (branch_id, tanggal, opened_by) SELECT branch_id, tanggal, 2 FROM branch_days;
+         INSERT INTO open_days (branch_id, tanggal, opened_by) SELECT branch_id, tanggal, CASE branch_id WHEN 1 THEN 2 ELSE 5 END FROM branch_days;
          INSERT INTO bpjs_rates (service_type, price, effective_from) SELECT 'BPJS II', 250000, tanggal FROM branch_days WHERE branch_id = 1",
     )
     .await;

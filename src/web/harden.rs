@@ -4,8 +4,6 @@
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 
-use crate::config::Config;
-
 /// No exceptions for inline script or style: state lives in attributes, bar lengths are SVG attributes.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -18,8 +16,8 @@ pub enum Transport {
 }
 
 impl Transport {
-    pub fn of(config: &Config) -> Self {
-        if config.secure_cookies { Self::Tls } else { Self::Plain }
+    pub fn of(secure_cookies: bool) -> Self {
+        if secure_cookies { Self::Tls } else { Self::Plain }
     }
 }
 

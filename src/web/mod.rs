@@ -36,7 +36,7 @@ pub use error::Error;
 /// Everything there is to ask for. Each noun lists its own pages.
 pub fn routes(app: App) -> Router {
     let sessions = session::layer(&app);
-    let transport = Transport::of(&app.config);
+    let transport = Transport::of(app.config.secure_cookies);
     Router::new()
         .merge(home::routes())
         .merge(crate::stock::pages::routes())

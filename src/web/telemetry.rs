@@ -55,7 +55,7 @@ pub async fn serve(address: SocketAddr, app: App, stop: CancellationToken) {
     };
     tracing::info!(%address, "/metrics is told");
     // the health, too: it can still be asked here when the pages' address takes nobody any more
-    let transport = Transport::of(&app.config);
+    let transport = Transport::of(app.config.secure_cookies);
     let router = Router::new()
         .route("/metrics", get(metrics))
         .merge(health::inside())

@@ -1,8 +1,9 @@
 //! A fresh database for each test: a copy of one that was migrated once. The server is the embedded one, started once a test
-//! binary in the system's scratch folder; it ends with the binary, by the parent-death signal.
+//! binary in the system's scratch folder; it ends with the binary, by the parent-death signal. The next binary sweeps it up.
 
+use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -65,16 +66,35 @@ fn started() -> &'static Embedded {
         // root, Postgres runs as somebody else, who may not be let in there.
         let mut place = std::hash::DefaultHasher::new();
         std::env::current_exe().unwrap().hash(&mut place);
-        let data_dir = std::env::temp_dir()
-            .join(format!("melati-{}", rustix::process::getuid().as_raw()))
-            .join(format!("{:x}", place.finish()));
-        let _ = std::fs::remove_dir_all(&data_dir);
+        let scratch = std::env::temp_dir().join(format!("melati-{}", rustix::process::getuid().as_raw()));
+        let data_dir = scratch.join(format!("{:x}", place.finish()));
+        sweep(&scratch);
+        let _ = fs::remove_dir_all(&data_dir);
         // these databases are thrown away: durability is tested in tests/embedded.rs, with the settings of the product
-        let pg_set = ["fsync=off", "max_prepared_transactions=20", "max_connections=200"].map(String::from).to_vec();
+        let pg_set = [
+            "fsync=off",
+            "max_prepared_transactions=20",
+            "max_connections=200",
+            "min_wal_size=32MB",
+            "max_wal_size=64MB",
+        ];
+        let pg_set = pg_set.map(String::from).to_vec();
         Embedded::start(&Database { data_dir, pg_set, ..Database::default() }).expect("an embedded Postgres")
     };
     // Starting it blocks, and one thread starts it while the others wait.
     SERVER.get_or_init(start)
+}
+
+/// What earlier test binaries left: a gigabyte each, if nobody took it away. Whose lock is held by somebody is in use.
+fn sweep(scratch: &Path) {
+    let left = fs::read_dir(scratch).into_iter().flatten().flatten().map(|entry| entry.path());
+    for data_dir in left {
+        // none yet: its owner is about to make it
+        let Ok(lock) = File::open(data_dir.join("melati.lock")) else { continue };
+        if lock.try_lock().is_ok() {
+            let _ = fs::remove_dir_all(&data_dir);
+        }
+    }
 }
 
 /// One at a time: a database that is being copied cannot be copied by another.

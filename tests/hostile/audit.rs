@@ -208,8 +208,9 @@ async fn something_that_the_log_has_no_line_for() {
     // (who, address, form) → the lines: action, subject, before, after
     type Told<'a> = (&'a str, &'a str, Value, Value);
     let nothing = Value::Null;
+    type Done<'a> = (&'a Person, i64, &'a str, &'a [(&'a str, &'a str)], Vec<Told<'a>>);
     #[rustfmt::skip] // a table
-    let done: Vec<(&Person, i64, &str, &[(&str, &str)], Vec<Told<'_>>)> = vec![
+    let done: Vec<Done<'_>> = vec![
         (&admin, 2, "/penjualan/501/batal", &[("bayar", "585000"), ("alasan", "salah pasien")], vec![
             ("refund", "KMG-261121-501", json!({ "total": 685_000, "bayar": 585_000, "kekurangan": 100_000, "status_pengerjaan": "Menunggu Pengerjaan" }), json!({ "alasan": "salah pasien" }))]),
         (&admin, 2, "/pengumuman", &[("title", "Rapat"), ("message", "Sabtu malam.")], vec![
