@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { axe, Demo, everyPage, launch, Network, openTab, openWindow, signIn, textOf, until, untilStatus, violations, wearing } from "./lib.mjs";
+import { axe, Demo, everyPage, isFile, launch, Network, openTab, openWindow, signIn, textOf, until, untilStatus, violations, wearing } from "./lib.mjs";
 
 let demo;
 let browser;
@@ -70,10 +70,7 @@ for (const name of ["kasir1", "admin1", "superadmin"]) {
     for (const path of await everyPage(demo)) {
       received = 0;
       await page.setViewportSize(wide);
-      const answer = await page.goto(path, { waitUntil: "load" }).catch((error) => {
-        if (/ERR_ABORTED|Download is starting/.test(error.message)) return null; // a file, not a page
-        throw error;
-      });
+      const answer = await page.goto(path, { waitUntil: "load" }).catch(isFile);
       if (!answer || !(await isPage(answer))) continue;
       walked += 1;
       if (!answer.ok()) complaints.length = 0; // the browser itself complains of a refusal

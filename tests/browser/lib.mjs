@@ -407,6 +407,12 @@ export async function everyPage(demo) {
     "/pengguna?cari=tidakadayangbegini", "/pesanan?saring=kurang", "/tidak-ada"])];
 }
 
+/** For `goto(…).catch`: null where the address is that of a file, which the browser saves instead of showing. */
+export function isFile(error) {
+  if (/ERR_ABORTED|Download is starting/.test(error.message)) return null;
+  throw error;
+}
+
 export const rupiah = (amount) => `Rp ${String(amount).replace(/\B(?=(\d{3})+$)/g, ".")}`;
 
 /** A sale by whoever is signed in there, without a page: for what others should see of it. */

@@ -308,7 +308,7 @@ test("the voice is off until this device asks for it, speaks Indonesian in one t
     { text: "Suara aktif.", lang: "id-ID" },
   ]);
   await page.reload();
-  assert.equal(await page.isChecked("[data-voice-switch]"), true, "this device remembers");
+  await until(() => page.isChecked("[data-voice-switch]"), "this device to remember");
   assert.deepEqual(failures, []);
 });
 

@@ -45,6 +45,9 @@ const scan = (till, code) => till.evaluate((text) => {
   }
 }, code);
 
+/** Where the till sends to: behind the path it says which branch it was drawn for. */
+const posted = (path) => (url) => url.pathname === path;
+
 test("without function keys: a new patient with a prescription, QRIS, a part of it now, and on to the next sale", async () => {
   const frame = await demo.frame(1, "jenis_frame = 'Umum' and harga_jual_frame > 500000");
   const { context, failures, complaints } = await signIn(browser, demo.url, "kasir1");
@@ -298,7 +301,7 @@ test("a price that rose while the button was pressed sells nothing, says so, and
   await demo.patient(1, "Uji Harga");
   const { context, failures } = await signIn(browser, demo.url, "kasir1");
   // Between the press and its arrival. Set up before the page is there: one that is loaded learns of it only after a while.
-  await context.route("**/penjualan", async (route) => {
+  await context.route(posted("/penjualan"), async (route) => {
     await demo.sql("update frames set harga_jual_frame = 650000 where id = $1", [frame.id]);
     await route.continue();
   }, { times: 1 });
@@ -347,7 +350,7 @@ test("an answer that is lost: the same press again sells once; another cart is n
   const patient = await demo.patient(1, "Uji Jawaban Hilang");
   const { context, failures } = await signIn(browser, demo.url, "kasir1");
   let isLost = true;
-  await context.route("**/penjualan", async (route) => {
+  await context.route(posted("/penjualan"), async (route) => {
     if (!isLost) return route.continue();
     await route.fetch(); // it arrives, and is done
     return route.abort();
@@ -380,7 +383,7 @@ test("an answer that is lost: the same press again sells once; another cart is n
   await untilText(till, ".pay .refusal:not([hidden])", unsure);
   isLost = false;
   // what is refused on the way there says nothing of the try before it
-  await context.route("**/penjualan", (route) => route.fulfill({ status: 429, json: { error: { code: "busy", message: "Sedang ramai." } } }), { times: 1 });
+  await context.route(posted("/penjualan"), (route) => route.fulfill({ status: 429, json: { error: { code: "busy", message: "Sedang ramai." } } }), { times: 1 });
   await till.keyboard.press("F9");
   await untilText(till, ".pay .refusal:not([hidden])", "Sedang ramai.");
   await till.reload();
@@ -401,7 +404,7 @@ test("a price that nobody answers is asked for again; what stood there before is
   const [frame, other] = [await demo.frame(1), await demo.frame(1)];
   const { context, failures } = await signIn(browser, demo.url, "kasir1");
   let isDown = false;
-  await context.route("**/penjualan/hitung", (route) => (isDown ? route.abort() : route.continue()));
+  await context.route(posted("/penjualan/hitung"), (route) => (isDown ? route.abort() : route.continue()));
   const till = await openTill(context);
   await add(till, frame);
   await untilText(till, ".cart [data-omset-umum]", rupiah(frame.price));
