@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { axe, Demo, everyPage, isFile, launch, Network, openTab, openWindow, signIn, textOf, until, untilStatus, violations, wearing } from "./lib.mjs";
+import { axe, closeWindows, Demo, everyPage, isFile, launch, Network, openTab, openWindow, signIn, textOf, until, untilStatus, violations, wearing } from "./lib.mjs";
 
 let demo;
 let browser;
@@ -12,7 +12,7 @@ before(async () => {
   [demo, browser] = await Promise.all([Demo.start(), launch()]);
   await demo.openDay(1);
 });
-afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+afterEach(() => closeWindows(browser));
 after(async () => {
   await browser?.close();
   await demo?.stop();

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { Demo, launch, openTab, openWindow, rupiah, sell, signIn, textOf, until, untilStatus, untilText, wearing } from "./lib.mjs";
+import { closeWindows, Demo, launch, openTab, openWindow, rupiah, sell, signIn, textOf, until, untilStatus, untilText, wearing } from "./lib.mjs";
 
 let demo;
 let browser;
@@ -13,7 +13,7 @@ before(async () => {
   await demo.openDay(1);
   patient = await demo.patient(1, "Nyoman Sari");
 });
-afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+afterEach(() => closeWindows(browser));
 after(async () => {
   await browser?.close();
   await demo?.stop();

@@ -3,12 +3,12 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { Demo, launch, openTab, openTill, rupiah, sell as sellElsewhere, signIn, until, untilFirstLook, untilStatus, untilText, violations } from "./lib.mjs";
+import { closeWindows, Demo, launch, openTab, openTill, rupiah, sell as sellElsewhere, signIn, until, untilFirstLook, untilStatus, untilText, violations } from "./lib.mjs";
 
 let demo;
 let browser;
 before(async () => ([demo, browser] = await Promise.all([Demo.start(), launch()])));
-afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+afterEach(() => closeWindows(browser));
 after(async () => {
   await browser?.close();
   await demo?.stop();

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import {
-  Demo, launch, Network, openTab, openTill, SILENCE_MS, signIn, textOf, until, untilStatus, untilText,
+  closeWindows, Demo, launch, Network, openTab, openTill, signIn, SILENCE_MS, textOf, until, untilStatus, untilText,
 } from "./lib.mjs";
 
 let demo;
@@ -15,7 +15,7 @@ before(async () => {
   network = await Network.to(demo);
 });
 afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
+  await closeWindows(browser);
   network.restore();
 });
 after(async () => {

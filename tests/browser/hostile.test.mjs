@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { Demo, everyPage, isFile, launch, openTab, openTill, sell, signIn, textOf, until, untilFirstLook, untilStatus, untilText } from "./lib.mjs";
+import { closeWindows, Demo, everyPage, isFile, launch, openTab, openTill, sell, signIn, textOf, until, untilFirstLook, untilStatus, untilText } from "./lib.mjs";
 import { spoken, written } from "../../static/notify/words.js";
 
 const HOSTILE = '<img src=x onerror="alert(1)"><b class="owned">';
@@ -23,7 +23,7 @@ before(async () => {
     "update branches set name = $1 || id",
   ]) await demo.sql(rename, [HOSTILE]);
 });
-afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+afterEach(() => closeWindows(browser));
 after(async () => {
   await browser?.close();
   await demo?.stop();

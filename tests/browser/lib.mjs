@@ -334,6 +334,12 @@ export async function openTill(context) {
 /** So long a page may take to say what it shows. One that is just being left may never answer; the next one is asked again. */
 const ANSWER_MS = 4_000;
 
+/**
+ * Between stories. A window that is closed while it is being led on may never say that it is closed (Playwright 1.65 with a
+ * service worker): it is left to the browser's end.
+ */
+export const closeWindows = (browser) => Promise.all(browser.contexts().map((context) => answered(context.close())));
+
 /** Polls until `check` holds. What it waits for is said when it does not come. */
 export async function until(check, what) {
   const deadline = Date.now() + PATIENCE_MS;

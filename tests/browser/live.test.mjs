@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import {
-  Demo, isLeader, launch, Network, openTab, SHOP_WITHOUT_TLS, signIn, until, untilStatus, untilText,
+  closeWindows, Demo, isLeader, launch, Network, openTab, SHOP_WITHOUT_TLS, signIn, until, untilStatus, untilText,
 } from "./lib.mjs";
 
 let demo;
@@ -14,7 +14,7 @@ before(async () => {
   [demo, browser] = await Promise.all([Demo.start(), launch()]);
   network = await Network.to(demo);
 });
-afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+afterEach(() => closeWindows(browser));
 after(async () => {
   await browser?.close();
   await network?.close();

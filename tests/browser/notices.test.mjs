@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { Demo, isLeader, launch, openTab, openTill, sell, signIn, textOf, until, untilFirstLook, untilStatus, untilText } from "./lib.mjs";
+import { closeWindows, Demo, isLeader, launch, openTab, openTill, sell, signIn, textOf, until, untilFirstLook, untilStatus, untilText } from "./lib.mjs";
 import { spoken, written } from "../../static/notify/words.js";
 
 let demo;
@@ -12,7 +12,7 @@ before(async () => {
   [demo, browser] = await Promise.all([Demo.start(), launch()]);
   await demo.openDay(1);
 });
-afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+afterEach(() => closeWindows(browser));
 after(async () => {
   await browser?.close();
   await demo?.stop();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { Demo, launch, Network, openWindow, signIn, until, untilStatus, untilText, violations, wearing } from "./lib.mjs";
+import { closeWindows, Demo, launch, Network, openWindow, signIn, until, untilStatus, untilText, violations, wearing } from "./lib.mjs";
 
 let demo;
 let browser;
@@ -13,7 +13,7 @@ before(async () => {
 });
 afterEach(async () => {
   network.restore();
-  await Promise.all(browser.contexts().map((context) => context.close()));
+  await closeWindows(browser);
 });
 after(async () => {
   await browser?.close();

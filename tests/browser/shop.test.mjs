@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { Demo, launch, openTab, openTill, rupiah, sell, signIn, textOf, until, untilStatus, untilText } from "./lib.mjs";
+import { closeWindows, Demo, launch, openTab, openTill, rupiah, sell, signIn, textOf, until, untilStatus, untilText } from "./lib.mjs";
 
 let demo;
 let browser;
@@ -10,7 +10,7 @@ before(async () => {
   [demo, browser] = await Promise.all([Demo.start(), launch()]);
   for (const branch of [1, 2]) await demo.openDay(branch);
 });
-afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+afterEach(() => closeWindows(browser));
 after(async () => {
   await browser?.close();
   await demo?.stop();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
-import { Demo, launch, Network, openTab, openWindow, signIn, textOf, until, untilStatus, untilText } from "./lib.mjs";
+import { closeWindows, Demo, launch, Network, openTab, openWindow, signIn, textOf, until, untilStatus, untilText } from "./lib.mjs";
 
 let demo;
 let browser;
@@ -11,7 +11,7 @@ before(async () => {
   [demo, browser] = await Promise.all([Demo.start(), launch({ args: ["--use-fake-device-for-media-stream"] })]); // a camera that is none
   await demo.openDay(1);
 });
-afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
+afterEach(() => closeWindows(browser));
 after(async () => {
   await browser?.close();
   await demo?.stop();
