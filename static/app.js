@@ -64,7 +64,7 @@ function startLive() {
   }
   const redraw = bindRegions(manager, wanted);
   bindAlerts(manager, redraw);
-  if (wanted.includes("notifications")) bindBell(manager, { poppedUp: mayAnswerAlerts() ? ["stock_alert"] : [] });
+  if (wanted.includes("notifications")) bindBell(manager, redraw, { poppedUp: mayAnswerAlerts() ? ["stock_alert"] : [] });
   manager.onStatus(showStatus);
   bindRetry(manager);
   bindDirty();

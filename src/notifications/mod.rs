@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use time::Date;
 
-use crate::ids::{BranchId, NotificationId};
+use crate::ids::{AlertId, BranchId, NotificationId};
 use crate::refusal::{Outcome, Refusal};
 use crate::scope::Role;
 
@@ -124,9 +124,15 @@ pub struct Notice {
     pub is_unread: bool,
     /// What became of low stock: `Ditangani Hendra setelah 4 menit`.
     pub answer: Option<String>,
+    /// Of low stock that still waits for an answer.
+    pub alert_id: Option<AlertId>,
 }
 
 impl Notice {
+    pub fn is_about_stock(&self) -> bool {
+        self.kind == "stock_alert"
+    }
+
     pub fn icon(&self) -> &'static str {
         match self.kind.as_str() {
             "stock_alert" => "alert",

@@ -101,6 +101,10 @@ impl ListPage {
         GROUPS.iter().filter(move |group| group.is_for(role))
     }
 
+    fn can_answer(&self) -> bool {
+        self.shell.viewer.role != Role::Kasir
+    }
+
     fn is_filtered(&self) -> bool {
         self.filter.group.is_some() || self.filter.reading == Reading::Unread || self.filter.period != Period::Ever
     }

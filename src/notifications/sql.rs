@@ -90,7 +90,8 @@ pub async fn list(
                 CASE WHEN a.acked_at IS NOT NULL THEN 'Ditangani ' || coalesce(who.name || ' ', '') || 'setelah ' || lama(a.acked_at - a.opened_at)
                      WHEN a.closed_at IS NOT NULL THEN 'Terisi setelah ' || lama(a.closed_at - a.opened_at)
                      WHEN a.snoozed_until > now() THEN 'Ditunda sampai ' || waktu(a.snoozed_until, zone.name)
-                     WHEN a.id IS NOT NULL THEN 'Belum ditanggapi' END AS answer
+                     WHEN a.id IS NOT NULL THEN 'Belum ditanggapi' END AS answer,
+                CASE WHEN a.acked_at IS NULL AND a.closed_at IS NULL AND (a.snoozed_until > now()) IS NOT TRUE THEN a.id END AS alert_id
          FROM notifications n
          CROSS JOIN (SELECT coalesce((SELECT timezone FROM branches WHERE id = $2), 'Asia/Jakarta') AS name) zone
          CROSS JOIN (SELECT ",

@@ -132,7 +132,7 @@ impl Shell {
     /// The topics the page's script subscribes to. The dashboard is on every page, for the day's line in the sidebar.
     pub fn topics(&self) -> &'static str {
         match (self.nav, self.viewer.role) {
-            (Nav::Home, Role::Kasir) => "dashboard omset-kasir notifications stock-updates",
+            (Nav::Home, Role::Kasir) => "dashboard omset-kasir notifications orders stock-updates",
             // who is connected stands on the page of the whole chain
             (Nav::Home, Role::SuperAdmin) if self.branch.is_none() => {
                 "dashboard monitoring notifications orders stock-updates"

@@ -25,7 +25,7 @@ const LOOKS = {
 };
 
 /** poppedUp: types of news that interrupt in a way of their own, and need no toast. */
-export function bindBell(manager, { poppedUp = [] } = {}) {
+export function bindBell(manager, redraw, { poppedUp = [] } = {}) {
   const openBell = () => openChannel(`${manager.scope}:bell`, ({ read, unread }) => showRead(read, unread));
   let channel = openBell();
   addEventListener("pagehide", () => channel.close()); // or the page could not enter the back/forward cache
@@ -36,6 +36,7 @@ export function bindBell(manager, { poppedUp = [] } = {}) {
   manager.connectNotifications({
     onData(notice) {
       const told = receive(notice);
+      if (notice.type === "stock_alert") redraw(); // what became of it stands in its row
       if (!told || isMuted(notice.type)) return;
       if (!poppedUp.includes(notice.type)) toast(told);
       speak(manager.scope, notice);
@@ -46,6 +47,8 @@ export function bindBell(manager, { poppedUp = [] } = {}) {
 
   document.addEventListener("submit", (event) => {
     const read = event.target.matches("[data-read-all]") ? "all" : event.target.dataset.read;
+    const answered = event.target.closest("[data-notices] > [data-row][data-unread] .notice-answer");
+    if (answered) markRead(answered.closest("[data-row]").dataset.row, channel);
     if (!read) return;
     event.preventDefault();
     markRead(read, channel);

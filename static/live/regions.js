@@ -86,5 +86,5 @@ function replace(region, drawn) {
   }
   if (!held) return;
   const same = document.getElementById(row.id)?.querySelectorAll(held.tagName) ?? [];
-  (same[place] ?? same[0])?.focus({ preventScroll: true });
+  (same[place] ?? same[0] ?? region.closest("li")?.querySelector("a"))?.focus({ preventScroll: true });
 }

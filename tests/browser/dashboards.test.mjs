@@ -171,7 +171,8 @@ test("the day that a kasir closes is closed on every page of every window", asyn
   const stock = await openTab((await signIn(browser, demo.url, "admin1")).context, "/stok");
   const owner = await openTab((await signIn(browser, demo.url, "superadmin")).context, "/akun");
   const line = "[data-day-line]";
-  for (const page of [rina.page, stock, owner]) await untilStatus(page, "live");
+  const chain = await openTab(owner.context(), "/");
+  for (const page of [rina.page, stock, owner, chain]) await untilStatus(page, "live");
   await untilText(stock, line, /^Buka sejak \d\d:\d\d WIB$/);
   const [, open] = /^8 cabang, (\d) buka$/.exec(await textOf(owner, line));
   await Promise.all([stock, owner, rina.page].map(stay));
@@ -179,6 +180,7 @@ test("the day that a kasir closes is closed on every page of every window", asyn
   await rina.page.click("form[action^='/hari/tutup'] button");
   for (const page of [stock, rina.page]) await untilText(page, line, /^Ditutup \d\d:\d\d WIB$/);
   await untilText(owner, line, `8 cabang, ${open - 1} buka`);
+  await untilText(chain, "[data-open-branches]", `${open - 1} dari 8`);
   assert.ok(await rina.page.locator("text=/Hari ditutup \\d\\d:\\d\\d/").isVisible(), "its own panel says since when");
   await rina.page.click("form[action^='/hari/buka'] button");
   // its own, too: a window that is closed while it is being led on may never say that it is closed
@@ -202,6 +204,11 @@ test("the board in figures and the branches side by side follow", async () => {
   await untilText(admin, lane, await orders("Sedang Dikerjakan"));
 
   const seller = await signIn(browser, demo.url, "kasir1");
+  await untilStatus(seller.page, "live");
+  assert.equal(await textOf(seller.page, "#siap-jumlah"), String(await orders("Siap Diambil")));
+  await demo.sql(`update penjualans set status_pengerjaan = 'Siap Diambil' where id =
+    (select id from penjualans where branch_id = 1 and status_pengerjaan = 'Sedang Dikerjakan' and dibatalkan_at is null limit 1)`);
+  await untilText(seller.page, "#siap-jumlah", await orders("Siap Diambil"));
   const frame = await demo.frame(1, "jenis_frame = 'Umum'");
   const row = '[data-list="dashboard:per_cabang"] [data-row="1"]';
   const before = await taken(1);

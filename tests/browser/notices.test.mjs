@@ -134,6 +134,41 @@ test("nothing takes the focus from a field: the question is a toast there, with 
   assert.deepEqual(failures, []);
 });
 
+test("low stock is answered in the centre, too, where what became of it is written", async () => {
+  const [frame, other] = [await demo.frame(1), await demo.frame(1)];
+  const { page: owner, failures, complaints } = await signIn(browser, demo.url, "superadmin");
+  const { page: rina } = await signIn(browser, demo.url, "kasir1");
+  for (const page of [owner, rina]) {
+    await page.goto("/notifikasi");
+    await untilStatus(page, "live");
+  }
+  await demo.setStock(frame, 3);
+  await demo.setStock(other, 2);
+  const told = new Map();
+  for (const { id } of [frame, other]) {
+    told.set(id, await demo.value("select max(id) from notifications where type = 'stock_alert' and data->>'product_id' = $1", [String(id)]));
+  }
+  const answer = ({ id }) => `#jawab-${told.get(id)}`;
+  for (const page of [owner, rina]) await untilText(page, answer(frame), /^Belum ditanggapi/);
+  assert.equal(await rina.locator(".notice-answer button").count(), 0, "nobody asks a kasir");
+
+  await owner.click(`${answer(frame)} button:has-text("Tanggapi")`);
+  for (const page of [owner, rina]) await untilText(page, answer(frame), /^Ditangani .+ setelah /);
+  assert.ok((await alertOf(frame)).acked_at);
+  await until(async () => (await owner.locator(`main [data-unread]:has(${answer(frame)})`).count()) === 0, "what is answered to be read");
+  await owner.click(`${answer(other)} button:has-text("Tunda 1 jam")`);
+  await untilText(owner, answer(other), /^Ditunda sampai /);
+  assert.ok((await alertOf(other)).is_an_hour);
+  // the same without a script: an ordinary form that leads back
+  await demo.sql("update stock_alerts set snoozed_until = null, snoozed_by = null where id = $1", [(await alertOf(other)).id]);
+  const bare = await signIn(browser, demo.url, "superadmin", { javaScriptEnabled: false });
+  await bare.page.goto("/notifikasi");
+  await bare.page.click(`${answer(other)} button:has-text("Tanggapi")`);
+  assert.equal(new URL(bare.page.url()).pathname, "/notifikasi");
+  await untilText(bare.page, answer(other), /^Ditangani /);
+  assert.deepEqual([...failures, ...complaints], []);
+});
+
 test("many at once are one: one question, one toast, with their number", async () => {
   const frames = [];
   for (let n = 0; n < 7; n += 1) frames.push(await demo.frame(1));

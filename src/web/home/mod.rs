@@ -2,7 +2,7 @@
 //! worst products. The server draws the first state, the `dashboard` stream goes on with it; both come from the same
 //! statement ([`crate::omset`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::Router;
@@ -63,7 +63,10 @@ async fn home(State(app): State<App>, viewer: Viewer, Query(wanted): Query<Wante
         let day = scope.one().and_then(|branch| days.remove(&branch)).ok_or_else(Error::not_found)?;
         let own = day.kasirs.into_iter().find(|kasir| kasir.user_id == viewer.id);
         let omset = own.as_ref().map_or(Omset::default(), |own| own.omset);
-        return Ok(Page(KasirPage { shell, timeframe, tanggal: day.tanggal, omset, own, worst }).into_response());
+        let lanes = orders::sql::summary(&mut db, scope).await?;
+        let ready =
+            lanes.into_iter().find(|lane| lane.status_pengerjaan == WorkStatus::Ready).ok_or_else(Error::not_found)?;
+        return Ok(Page(KasirPage { shell, timeframe, tanggal: day.tanggal, omset, own, ready, worst }).into_response());
     }
     let pace = Pace::of(days.values());
     let past = omset::sql::past_hours(&mut db, scope).await?;
@@ -78,8 +81,23 @@ async fn home(State(app): State<App>, viewer: Viewer, Query(wanted): Query<Wante
         None => {
             let lines = omset::sql::span(&mut db, scope, None, Timeframe::Week.days()).await?;
             let (latest, sparks, by_omset) = (latest(&days), sparks(&lines, &days), wanted.urut == "omset");
-            Page(ChainPage { shell, timeframe, omset, pace, chart, lanes, worst, latest, days, sparks, by_omset })
-                .into_response()
+            let online: BTreeSet<_> = app.live.roll().look().iter().map(|seen| seen.who.user).collect();
+            let online = online.len();
+            Page(ChainPage {
+                shell,
+                timeframe,
+                omset,
+                online,
+                pace,
+                chart,
+                lanes,
+                worst,
+                latest,
+                days,
+                sparks,
+                by_omset,
+            })
+            .into_response()
         }
     })
 }
@@ -107,6 +125,8 @@ struct KasirPage {
     tanggal: String,
     omset: Omset,
     own: Option<KasirDay>,
+    /// What waits for its patient in the shop, whoever sold it.
+    ready: LaneSummary,
     worst: Vec<WorstRow>,
 }
 
@@ -146,6 +166,8 @@ struct ChainPage {
     shell: Shell,
     timeframe: Timeframe,
     omset: Omset,
+    /// People with a stream to this process, as the `monitoring` stream goes on to say.
+    online: usize,
     pace: Pace,
     chart: HourChart,
     lanes: Vec<LaneSummary>,
@@ -172,6 +194,12 @@ impl ChainPage {
             branches.sort_by_key(|(day, _)| std::cmp::Reverse(day.omset().total()));
         }
         branches
+    }
+
+    /// `7 dari 8`; `static/live/day.js` writes the same.
+    fn open_branches(&self) -> String {
+        let standing = || self.days.values().filter(|day| !day.is_retired);
+        format!("{} dari {}", standing().filter(|day| day.open_day_status).count(), standing().count())
     }
 
     /// The takings that the branches' bars are held against.
