@@ -13,3 +13,5 @@ SELECT rtrim(translate(encode(decode(lpad(to_hex(b::int), 32, '0'), 'hex'), 'bas
        b, jsonb_build_object('user_id', b, 'signed_in_at', extract(epoch FROM now())::bigint, 'extended_at', extract(epoch FROM now())::bigint),
        now() + interval '11 hours 59 minutes'
 FROM generate_series(1, 50) b;
+-- Ids were given: the next one is the database's own.
+SELECT setval(pg_get_serial_sequence('frames', 'id'), (SELECT max(id) FROM frames));
