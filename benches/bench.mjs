@@ -28,7 +28,7 @@ const FILES = Math.min(Number(process.env.FILES || 20_000), hard === 'unlimited'
 const OTHER_FILES = 200;
 const BRANCHES = 50;
 
-const DEFAULT = 'start,tick,open-10k,fanout-1k,fanout-10k,sustained-10,sustained-10k,disorder-200,flood,storm-10k,limit,soak';
+const DEFAULT = 'start,tick,open-10k,fanout-1k,fanout-10k,sustained-10,sustained-10k,disorder-200,flood,storm-10k,limit,together,soak';
 const PEERS = ['floor', 'melati', 'nchan'];
 
 // ---- what is measured: each returns { figures, raw } for one run of one peer
@@ -149,7 +149,7 @@ const SCENARIOS = {
       await bench.publish(peer, server, { branches: BRANCHES, changes: BRANCHES, interval: 0 });
       const statements = await bench.counting();
       const started_us = Date.now() * 1000;
-      const again = await peer.start(bench, { port: server.port, warm: 0 });
+      const again = await peer.start(bench, { port: server.port, warm: 0, template: null });
       const raw = await load.report();
       const total = await statements.total();
       await again.stop();
@@ -182,6 +182,36 @@ const SCENARIOS = {
           'asked for': raw.connections.requested, opened: raw.connections.opened, 'told 503 and Retry-After': told,
           'failed otherwise': raw.connections.failed - told, 'dropped later': raw.connections.dropped,
           ...only(figures, ['commit → client p99, ms', 'lost']),
+        },
+        raw,
+      };
+    },
+  },
+  /// Three processes at one database, all but full, each with a process of clients of its own; ten changes, each to all.
+  together: {
+    peers: ['melati'],
+    async run(peer, bench) {
+      const connections = FILES - 1000;
+      const changes = 10;
+      const servers = [];
+      for (let n = 0; n < 3; n++) servers.push(await peer.start(bench, { template: n === 0 ? 'seed' : null }));
+      const loads = [];
+      for (const server of servers) {
+        const load = await bench.load(peer, server, { connections, hold: 60 });
+        await load.ready;
+        loads.push(load);
+      }
+      await bench.publish(peer, servers[0], { branches: 1, changes, interval: 3000 });
+      const raw = await Promise.all(loads.map((load) => load.report()));
+      for (const server of servers) await server.stop();
+      const all = (of) => sum(raw.map(of));
+      const opened = all(({ connections }) => connections.opened);
+      return {
+        figures: {
+          'asked for': 3 * connections, opened, 'dropped later': all(({ connections }) => connections.dropped),
+          'commit → client p50, ms': median(raw.map(({ latency_ms }) => latency_ms.p50)),
+          'commit → client p99, ms': Math.max(...raw.map(({ latency_ms }) => latency_ms.p99)),
+          lost: opened * changes - all(({ events }) => events.items_after_ready),
         },
         raw,
       };
@@ -290,12 +320,12 @@ class Peer {
   }
 
   /// Runs the server, and returns once it is ready; two seconds later, unless its beginning is what is measured.
+  /// The database is made from `template`; `null` leaves it as it is.
   async start(bench, { port, warm = 2000, template = 'seed' } = {}) {
-    const resumed = port !== undefined;
     port ??= await freePort();
     const scratch = fs.mkdtempSync(path.join(bench.scratch, `${this.name}-`));
     fs.chmodSync(scratch, 0o755);
-    if (this.database && !resumed) await bench.freshDatabase(template);
+    if (this.database && template) await bench.freshDatabase(template);
     const env = { ...process.env, PORT: port, RUN: scratch, FILES, LOAD_BIN, MELATI_BIN, DATABASE_URL: bench.url('melati'), RUST_LOG: 'warn' };
     const server = run(path.join(this.folder, 'start.sh'), [], { env, stdio: ['ignore', 'ignore', 'pipe'] });
     let over;
