@@ -18,33 +18,34 @@ macro_rules! written_between {
     };
 }
 
-/// The arms of the three product tables and their tombstones; `$also` narrows (or is `TRUE`).
+/// The arms of the three product tables and their tombstones; `$also` narrows (or is `TRUE`). What is told is built as `json`: as
+/// `jsonb` it took half as long again for ten thousand rows.
 macro_rules! products_written {
     ($between:expr, $also:literal) => {
         concat!(
-            "SELECT 'frames' AS tbl, 'U' AS op, branch_id, id, updated_at, jsonb_build_object(",
+            "SELECT 'frames' AS tbl, 'U' AS op, branch_id, id, updated_at, json_build_object(",
             "  'kode', kode_frame, 'product_name', merk_frame || ' - ' || jenis_frame, 'new_stock', stok,",
             "  'price', harga_jual_frame, 'alert_level', alert_level,",
             "  'alert', CASE alert_level WHEN 'low' THEN open_alert('Frame', id) END)::text AS body, updated_xid::text AS xid",
             " FROM frames WHERE ", $between, " AND ", $also,
-            " UNION ALL SELECT 'lensas', 'U', branch_id, id, updated_at, jsonb_build_object(",
+            " UNION ALL SELECT 'lensas', 'U', branch_id, id, updated_at, json_build_object(",
             "  'kode', kode_lensa, 'product_name', merk_lensa || ' - ' || type, 'new_stock', stok,",
             "  'price', harga_jual_lensa, 'alert_level', alert_level,",
             "  'alert', CASE alert_level WHEN 'low' THEN open_alert('Lensa', id) END)::text, updated_xid::text",
             " FROM lensas WHERE ", $between, " AND ", $also,
-            " UNION ALL SELECT 'aksesoris', 'U', branch_id, id, updated_at, jsonb_build_object(",
+            " UNION ALL SELECT 'aksesoris', 'U', branch_id, id, updated_at, json_build_object(",
             "  'kode', kode, 'product_name', nama_produk, 'new_stock', stok,",
             "  'price', harga_jual, 'alert_level', alert_level,",
             "  'alert', CASE alert_level WHEN 'low' THEN open_alert('Aksesoris', id) END)::text, updated_xid::text",
             " FROM aksesoris WHERE ", $between, " AND ", $also,
             " UNION ALL SELECT tbl, 'D', branch_id, row_id, updated_at, (CASE tbl",
-            "  WHEN 'frames' THEN jsonb_build_object('kode', body->'kode_frame',",
+            "  WHEN 'frames' THEN json_build_object('kode', body->'kode_frame',",
             "    'product_name', (body->>'merk_frame') || ' - ' || (body->>'jenis_frame'), 'new_stock', body->'stok',",
             "    'price', body->'harga_jual_frame', 'alert_level', body->'alert_level')",
-            "  WHEN 'lensas' THEN jsonb_build_object('kode', body->'kode_lensa',",
+            "  WHEN 'lensas' THEN json_build_object('kode', body->'kode_lensa',",
             "    'product_name', (body->>'merk_lensa') || ' - ' || (body->>'type'), 'new_stock', body->'stok',",
             "    'price', body->'harga_jual_lensa', 'alert_level', body->'alert_level')",
-            "  WHEN 'aksesoris' THEN jsonb_build_object('kode', body->'kode', 'product_name', body->'nama_produk',",
+            "  WHEN 'aksesoris' THEN json_build_object('kode', body->'kode', 'product_name', body->'nama_produk',",
             "    'new_stock', body->'stok', 'price', body->'harga_jual', 'alert_level', body->'alert_level') END)::text, updated_xid::text",
             " FROM feed_gone WHERE ", $between, " AND ", $also
         )
@@ -55,7 +56,7 @@ macro_rules! products_written {
 macro_rules! orders_written {
     ($between:expr, $also:literal) => {
         concat!(
-            "SELECT 'penjualans' AS tbl, 'U' AS op, branch_id, id, updated_at, jsonb_build_object(",
+            "SELECT 'penjualans' AS tbl, 'U' AS op, branch_id, id, updated_at, json_build_object(",
             "  'no_transaksi', kode_penjualan, 'status', status_pengerjaan, 'kekurangan', kekurangan)::text AS body, updated_xid::text AS xid",
             " FROM penjualans WHERE ",
             $between,
@@ -68,7 +69,7 @@ macro_rules! orders_written {
 macro_rules! notifications_written {
     ($between:expr, $also:literal) => {
         concat!(
-            "SELECT 'notifications' AS tbl, 'U' AS op, branch_id, id, updated_at, jsonb_build_object(",
+            "SELECT 'notifications' AS tbl, 'U' AS op, branch_id, id, updated_at, json_build_object(",
             "  'type', type, 'title', title, 'message', message, 'data', data, 'audience', audience)::text AS body, updated_xid::text AS xid",
             " FROM notifications WHERE ",
             $between,
