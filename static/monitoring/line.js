@@ -2,6 +2,7 @@
 // HTTP/1.1? Opens streams like every other, and looks when their pieces come.
 
 const ADDRESS = "/realtime/uji";
+const TIMING_WAIT_MS = 2000;
 
 export function bindLineTest(place) {
   const button = place.querySelector("[data-line-start]");
@@ -14,6 +15,7 @@ export function bindLineTest(place) {
 
   async function testPieces() {
     const address = `${ADDRESS}?uji=potongan&sekali=${Date.now()}`;
+    const timing = timingOf(address);
     const { times, ended, why } = await listen(address);
     const first = times[0] ?? ended;
     const { of, pause_ms: pause } = times.last ?? { of: 0, pause_ms: 100 };
@@ -27,12 +29,7 @@ export function bindLineTest(place) {
       const isHeld = spread < (pause * (of - 1)) / 2 || gap > 6 * pause;
       show("pieces", isHeld ? "bad" : "good", { first: milliseconds(first), gap: milliseconds(gap) });
     }
-    showProtocol(address);
-  }
-
-  function showProtocol(address) {
-    const entry = performance.getEntriesByName(new URL(address, location.href).href)[0];
-    const protocol = entry?.nextHopProtocol;
+    const protocol = (await timing(TIMING_WAIT_MS))?.nextHopProtocol;
     if (!protocol) show("protocol", "failed");
     else show("protocol", /^h[23]/.test(protocol) ? "good" : "bad", { protocol: NAMES[protocol] ?? protocol });
   }
@@ -57,6 +54,18 @@ export function bindLineTest(place) {
 
 const ICONS = { good: "check", bad: "alert", failed: "info" };
 const NAMES = { h2: "HTTP/2", h3: "HTTP/3", "http/1.1": "HTTP/1.1", "http/1.0": "HTTP/1.0" };
+
+/** What the browser measured of this address. It says so a moment after the last piece, and does not keep it on a page that has loaded much. */
+function timingOf(address) {
+  const name = new URL(address, location.href).href;
+  let observer;
+  const measured = new Promise((resolve) => {
+    observer = new PerformanceObserver((list) => list.getEntriesByName(name).forEach(resolve));
+    observer.observe({ type: "resource" });
+  });
+  const late = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+  return (ms) => Promise.race([measured, late(ms)]).finally(() => observer.disconnect());
+}
 
 /** When each piece came, in milliseconds after asking; `last` is what the last one said. */
 async function listen(address) {
