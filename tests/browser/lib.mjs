@@ -408,7 +408,7 @@ export async function everyPage(demo) {
     assert.ok(!filled.includes("{"), `what stands for the braces of ${path} in the demo? Say it in tests/browser/lib.mjs`);
     found.push(filled + query);
   }
-  return [...new Set([...found, "/stok?jenis=lensa", "/stok?jenis=aksesoris&level=low", "/stok?cari=tidakadayangbegini",
+  return [...new Set([...found, "/?rentang=7", "/stok?jenis=lensa", "/stok?jenis=aksesoris&level=low", "/stok?cari=tidakadayangbegini",
     `/stok?jenis=frame&buka=${frame.id}&ubah=koreksi&cari=${frame.kode}`, "/penjualan?cari=tidakadayangbegini", "/pasien?cari=tidakadayangbegini",
     "/pengguna?cari=tidakadayangbegini", "/pesanan?saring=kurang", "/tidak-ada"])];
 }
