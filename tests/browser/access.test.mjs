@@ -41,12 +41,23 @@ function tooSmall() {
   return small;
 }
 
-/** What is wider than the screen, by name. */
+/** What is wider than the screen, or than the panel that it is in, by name. */
 function tooWide() {
+  const named = (one) => `${one.tagName.toLowerCase()}.${one.className} "${one.textContent.trim().slice(0, 30)}"`;
+  const scrolls = ".board, .table-scroll, .scroll-rows, .segmented, .payload, .chart, .visually-hidden";
   const over = document.documentElement.scrollWidth - innerWidth;
-  if (over <= 0) return null;
-  const widest = [...document.querySelectorAll("main *, header *, nav *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".board, .table-scroll, .segmented, .payload, .chart"));
-  return `${over} px too wide (${widest.slice(-1).map((one) => `${one.tagName.toLowerCase()}.${one.className}`).join()})`;
+  if (over > 0) {
+    const widest = [...document.querySelectorAll("main *, header *, nav *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(scrolls));
+    return `${over} px too wide (${widest.slice(-1).map(named)})`;
+  }
+  const out = [...document.querySelectorAll(".panel :is(td, th, span, strong, small, dd, a, button)")].find((one) => {
+    const box = one.getBoundingClientRect();
+    return box.width > 1 && !one.closest(scrolls) && one.checkVisibility() && box.right > one.closest(".panel").getBoundingClientRect().right + 1;
+  });
+  if (out) return `${named(out)} sticks out of its panel`;
+  // on a smaller screen the sheet may scroll
+  const sheet = innerWidth >= 360 && document.querySelector(".closing");
+  return sheet && sheet.scrollWidth > sheet.clientWidth ? `the day's sheet is cut off by ${sheet.scrollWidth - sheet.clientWidth} px` : null;
 }
 
 /** A whole page: no file to download, no part that a script puts into one. */

@@ -202,7 +202,11 @@ test("on a tablet of 820 px nothing is cut off, the rail has its names, and what
           return box.width > 4 && !one.closest(".scroll-rows, .table-scroll, .segmented, .board, [class*=scroll]") && (box.left < 0 || box.right > innerWidth + 1);
         }).map((one) => `${one.outerHTML.slice(0, 80)} is cut off`);
         const nameless = [...document.querySelectorAll(".sidebar a, .sidebar button")].filter((one) => !one.textContent.trim()).map((one) => `${one.outerHTML.slice(0, 60)} has no name`);
-        return [...wide, ...cut, ...nameless];
+        const covered = [...document.querySelectorAll(".pay-bar :is(strong, a)")].filter((one) => {
+          const { left, top, height } = one.getBoundingClientRect();
+          return !one.contains(document.elementFromPoint(left + 2, top + height / 2));
+        }).map((one) => `${one.outerHTML.slice(0, 60)} is covered`);
+        return [...wide, ...cut, ...nameless, ...covered];
       });
       problems.push(...found.map((one) => `${who} ${path}: ${one}`));
     }
