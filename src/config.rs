@@ -229,7 +229,7 @@ pub struct Demo {
 
 #[derive(Debug, Subcommand)]
 pub enum User {
-    /// Add an account; its password is read from stdin (at least 10 characters)
+    /// Add an account; its password is read from stdin (at least 12 characters)
     Add(AddUser),
     /// Give an account a new password, read from stdin
     Passwd(Passwd),
