@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)] // what cannot be unwrapped here has failed the test
 
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
+
+use melati::people::password;
 
 mod common;
 use common::app::{PASSWORD, TestApp};
@@ -59,7 +62,30 @@ async fn telling_accounts_by_the_time_it_takes() {
     }
 }
 
-/// Reads the log of a day: who was searched for, what was typed, who is ill.
+/// Signs in by the hundred, so that passwords take all cores and all memory: two are hashed at a time, a crowd waits for its
+/// turn, and whoever comes when that is full is told to come back.
+#[tokio::test]
+async fn hashing_on_every_core() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let log = &*LOG;
+    let hashes = move || log.text().matches("a password is held against a hash").count();
+    let (before, done) = (hashes(), Arc::new(AtomicUsize::new(0)));
+    let mut crowd = tokio::task::JoinSet::new();
+    for _ in 0..70 {
+        let done = done.clone();
+        crowd.spawn(async move {
+            password::verify("tebakan-salah".into(), None).await.ok()?;
+            // asked before this thread lets the next one have its turn
+            let begun = hashes() - before;
+            Some(begun - done.fetch_add(1, Ordering::Relaxed))
+        });
+    }
+    let at_once: Vec<_> = crowd.join_all().await.into_iter().flatten().collect();
+    assert_eq!(at_once.len(), 64, "six found the queue full");
+    assert_eq!(at_once.iter().max(), Some(&2), "{at_once:?}");
+}
+
+/// Reads the log of a day: who was searched for, what was typed, who is ill. The paths are there, and what broke.
 #[tokio::test]
 async fn reading_the_log() {
     let _alone = ONE_AT_A_TIME.lock().await;

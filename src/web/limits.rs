@@ -71,9 +71,6 @@ impl Bodies {
         let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let largest = if parts.uri.path() == SHEETS { LARGEST_SHEET_BYTES } else { LARGEST_BODY_BYTES };
         let too_large = || StatusCode::PAYLOAD_TOO_LARGE.into_response();
-        if announced.is_some_and(|length: u64| length > largest) {
-            return Err(too_large());
-        }
         let largest = match announced {
             Some(length) if length <= STRANGERS_BODY_BYTES => STRANGERS_BODY_BYTES,
             // who does not say how much it will be is asked who they are, too
@@ -82,6 +79,9 @@ impl Bodies {
                 self.allowed(session, largest).await.map_err(IntoResponse::into_response)?
             }
         };
+        if announced.is_some_and(|length: u64| length > largest) {
+            return Err(too_large());
+        }
         let (mut read, mut place) = (Vec::new(), None::<SemaphorePermit<'_>>);
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             // cut off: then nobody reads this

@@ -12,7 +12,8 @@ use tokio::net::TcpStream;
 use crate::common::app::{PASSWORD, PATIENCE, TestApp};
 use crate::routes::{SALES, table};
 
-/// Another site's page sends the forms of ours with the cookie of whoever looks at it. Every write there is.
+/// Another site's page sends the forms of ours with the cookie of whoever looks at it, every write there is: 403 each, and
+/// nothing is written.
 #[tokio::test]
 async fn a_form_on_another_site() {
     let app = TestApp::start().await;
@@ -43,7 +44,8 @@ async fn a_form_on_another_site() {
     }
 }
 
-/// And nothing is written by an address that is only to be looked at.
+/// Another site shows a picture whose address is one of ours, and the browser asks for it with the cookie: nothing is written
+/// by an address that is only to be looked at.
 #[tokio::test]
 async fn a_picture_on_another_site_that_is_an_address_of_ours() {
     let app = TestApp::start().await;
@@ -86,7 +88,8 @@ async fn raw(app: &TestApp, request: &[u8], patience: Duration) -> (String, Dura
     (String::from_utf8_lossy(&answer).into_owned(), begun.elapsed())
 }
 
-/// A head without end, a header without end, a body without end: said or not said.
+/// A head without end, a header without end, a body without end, said or not said: refused or cut off as soon as it is too
+/// much.
 #[tokio::test]
 async fn sending_more_than_anyone_needs() {
     let app = TestApp::start().await;
@@ -95,9 +98,16 @@ async fn sending_more_than_anyone_needs() {
         [format!("GET /{long} HTTP/1.1\r\n"), format!("GET / HTTP/1.1\r\nx: {long}\r\n"), "x: y\r\n".repeat(20_000)]
     {
         let begin = if head.starts_with("GET") { head } else { format!("GET / HTTP/1.1\r\n{head}") };
-        let (answer, _) = raw(&app, begin.as_bytes(), PATIENCE).await;
+        let (answer, took) = raw(&app, begin.as_bytes(), PATIENCE).await;
+        assert!(took < Duration::from_secs(10), "when it is too much, and not when it has taken too long: {took:?}");
         let status = answer.split(' ').nth(1).unwrap_or("closed").to_owned();
         assert!(["431", "414", "400", "closed"].contains(&status.as_str()), "{status}");
+    }
+    let http_2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let over_http_2 = async |header: &str| http_2.get(app.url("/login")).header("x", header).send().await;
+    assert_eq!(over_http_2("short").await.unwrap().status(), StatusCode::OK);
+    if let Ok(answer) = over_http_2(&long).await {
+        assert_eq!(answer.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
     let admin = app.sign_in("admin1").await;
     for path in ["/login", "/penjualan", "/stok/frame/1/restok", "/logout"] {
@@ -140,12 +150,15 @@ async fn http_2_and_then(app: &TestApp, then: &[u8]) -> Duration {
     begun.elapsed()
 }
 
-/// A head that never ends, and a form that comes a byte a second: connections held for nothing. (It takes half a minute:
-/// that is the limit.)
+/// A connection on which nothing comes, a head that never ends, and a form that comes a byte a second: connections held for
+/// nothing. Without a head they are cut off after half a minute, and the form is told 408 after ten seconds. (It takes half a
+/// minute: that is the limit.)
 #[tokio::test]
 async fn sending_slowly() {
     let app = TestApp::start().await;
-    let head = raw(&app, b"GET / HTTP/1.1\r\nHost: x\r\n", Duration::from_secs(40));
+    // nothing at all, half a head, and half of what HTTP/2 begins with
+    let half = [&b""[..], b"GET / HTTP/1.1\r\nHost: x\r\n", b"PRI * HTTP/2.0\r\n"];
+    let half = half.map(|begun| raw(&app, begun, Duration::from_secs(40)));
     // a header line a second is no head, either
     let dripped = async {
         let mut socket = TcpStream::connect(app.address).await.unwrap();
@@ -178,9 +191,10 @@ async fn sending_slowly() {
         (String::from_utf8_lossy(&answer).into_owned(), begun.elapsed())
     };
     let http_2 = [http_2_and_then(&app, &[]), http_2_and_then(&app, DANGLING)];
-    let ((_, head_took), dripped_took, (answer, body_took), http_2_took) =
-        tokio::join!(head, dripped, body, futures_util::future::join_all(http_2));
-    for took in [head_took, dripped_took].into_iter().chain(http_2_took) {
+    use futures_util::future::join_all;
+    let (half, dripped_took, (answer, body_took), http_2_took) =
+        tokio::join!(join_all(half), dripped, body, join_all(http_2));
+    for took in half.into_iter().map(|(_, took)| took).chain([dripped_took]).chain(http_2_took) {
         assert!(took < Duration::from_secs(35), "a head may take half a minute: {took:?}");
     }
     assert!(body_took < Duration::from_secs(15), "a body ten seconds: {body_took:?}");
@@ -227,8 +241,9 @@ fn is_hardened(headers: &HeaderMap, secure_cookies: bool, of: &str) {
     }
 }
 
-/// A page of ours in a frame, a script in a page, a file taken for a page, an address told to other sites: every address there
-/// is, for those who may and those who may not, and what is refused before any handler has heard of it.
+/// A page of ours in a frame, a script in a page, a file taken for a page, an address told to other sites: with every answer
+/// browsers are told not to. At every address there is, for those who may and those who may not, and where it is refused
+/// before any handler has heard of it.
 #[tokio::test]
 async fn what_browsers_are_told() {
     for secure_cookies in [false, true] {
@@ -295,7 +310,7 @@ async fn what_browsers_are_told() {
     }
 }
 
-/// The same before there is a database, and when there is no room for anybody else.
+/// The same before there is a database, and when there is no room for anybody else: told all the same.
 #[tokio::test]
 async fn what_browsers_are_told_when_there_is_nothing_to_tell() {
     let listener = melati::web::accept::listen(([127, 0, 0, 1], 0).into()).unwrap();
@@ -354,7 +369,8 @@ const WRITE_EVERYWHERE: &str = "
 
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'></script><script>alert(1)</script>{{7*7}}&lt;";
 
-/// Somebody with a name like that, in every place where a name can stand, on every page, list and receipt.
+/// Somebody with a name like that, in every place where a name can stand, on every page, list and receipt: it is shown as
+/// text.
 #[tokio::test]
 async fn markup_in_names() {
     let app = TestApp::start().await;
@@ -397,7 +413,7 @@ async fn markup_in_names() {
     assert!(shown > 40, "shown as text on {shown} pages");
 }
 
-/// Breaks something to read the inside of the server off the error.
+/// Breaks something to read the inside of the server off the error: it says that something broke, and nothing of what.
 #[tokio::test]
 async fn reading_errors() {
     let app = TestApp::start().await;
@@ -425,7 +441,7 @@ async fn reading_errors() {
     }
 }
 
-/// Asks how the server is, to learn what it is made of.
+/// Asks how the server is, to learn what it is made of: whether it is well, and no more. The rest is told to head office.
 #[tokio::test]
 async fn reading_the_health() {
     let app = TestApp::start().await;
@@ -442,7 +458,8 @@ async fn reading_the_health() {
     }
 }
 
-/// Sends a sheet of two megabytes without being anyone who may, and a large form without being anyone at all.
+/// Sends a sheet of two megabytes without being anyone who may, and a large form without being anyone at all: refused (403,
+/// 413) before it is read.
 #[tokio::test]
 async fn a_body_before_anyone_has_asked_who_it_is() {
     let app = TestApp::start().await;
@@ -470,6 +487,20 @@ async fn a_body_before_anyone_has_asked_who_it_is() {
             }
         }
     }
+    // whoever it is, nobody waits for the body: of these not a byte is sent
+    app.sql("UPDATE users SET must_change_password = true WHERE id = 4").await;
+    let newcomer = app.sign_in("kasir1b").await;
+    for (cookie, path, bytes, expected) in [
+        (String::new(), "/stok/impor", 1_000_000, "413"),
+        (kasir.cookie(), "/stok/impor", 1_000_000, "403"),
+        (newcomer.cookie(), "/penjualan", 200_000, "413"),
+    ] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: application/json\r\nCookie: {cookie}\r\nContent-Length: {bytes}\r\n\r\n"
+        );
+        let (answer, _) = raw(&app, head.as_bytes(), PATIENCE).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{path} with {bytes}: {answer}");
+    }
     // and who does not say how much it will be
     let body = reqwest::Body::wrap_stream(futures_util::stream::iter(
         (0..20).map(|_| Ok::<_, std::io::Error>("x".repeat(10_000))),
@@ -479,7 +510,8 @@ async fn a_body_before_anyone_has_asked_who_it_is() {
     }
 }
 
-/// A crowd of forms that are all but whole, each waiting with its last byte, until there is no memory for anyone else's.
+/// A crowd of forms that are all but whole, each waiting with its last byte, until there is no memory for anyone else's: the
+/// next one is told 503 and to come back, pages go on, and when the crowd is gone there is room again.
 #[tokio::test]
 async fn filling_the_memory_with_forms() {
     let app = TestApp::start().await;
@@ -520,7 +552,7 @@ async fn filling_the_memory_with_forms() {
     }
 }
 
-/// Reads the log of the proxy: what was searched for, and where somebody came from.
+/// Reads the log of the proxy: what was searched for, and where somebody came from. It has the path alone.
 #[test]
 fn patients_in_the_log_of_the_proxy() {
     for conf in [include_str!("../../nginx.conf"), include_str!("../../ops/container/nginx.conf")] {

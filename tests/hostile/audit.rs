@@ -27,7 +27,8 @@ async fn post(person: &Person, path: &str, form: &[(&str, &str)]) -> StatusCode 
     request.form(form).send().await.unwrap().status()
 }
 
-/// Each thing that matters is done once: who, from where, to what, before and after.
+/// Guesses, changes a price and a count, gets a new password, and nobody knows who it was: each leaves one line with who, from
+/// where, to what, before and after. What is done by psql leaves one, too.
 #[tokio::test]
 async fn who_did_it() {
     let config = Config { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..Config::default() };
@@ -96,7 +97,8 @@ async fn who_did_it() {
     assert!(!all.contains("argon2"), "no hash is ever kept");
 }
 
-/// Covers the tracks.
+/// Covers the tracks: changes lines of the log, takes them out, empties it. The database refuses, also where triggers are
+/// switched off.
 #[tokio::test]
 async fn changing_the_log() {
     let app = TestApp::start().await;
@@ -118,7 +120,7 @@ async fn changing_the_log() {
     assert_ne!(app.sql_text("SELECT count(*)::text FROM audit_log").await, "0", "there is something to change");
 }
 
-/// Reads who works when, and from where.
+/// Reads who works when, and from where: 403 for all but head office, who finds every line.
 #[tokio::test]
 async fn reading_the_log_of_others() {
     let app = TestApp::start().await;

@@ -111,7 +111,8 @@ fn cases() -> usize {
     std::env::var("MELATI_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(250)
 }
 
-/// Every address with every edge in every field; in a form one field at a time, so that the others let it through.
+/// Every address with every edge in every field; in a form one field at a time, so that the others let it through. Taken or
+/// refused, never a 500.
 #[tokio::test]
 async fn edges_in_every_field() {
     let app = TestApp::start().await;
@@ -157,6 +158,7 @@ async fn edges_in_every_field() {
 }
 
 /// Every address with made-up queries, forms and JSON; ids that are none; and whatever got stored is then shown everywhere.
+/// Taken or refused, never a 500.
 #[tokio::test]
 async fn nonsense_at_every_address() {
     let app = TestApp::start().await;
@@ -210,7 +212,7 @@ async fn nonsense_at_every_address() {
     }
 }
 
-/// Cursors: made up, cut, lengthened, with one character changed.
+/// Cursors: made up, cut, lengthened, with one character changed. Whoever sends one gets a stream that starts afresh.
 #[tokio::test]
 async fn nonsense_as_a_cursor() {
     let app = TestApp::start().await;
@@ -219,12 +221,15 @@ async fn nonsense_as_a_cursor() {
     stream.opened().await;
     let good = stream.cursor.clone().unwrap();
     let mut runner = TestRunner::default();
-    let changed = (any::<prop::sample::Index>(), "[0-9a-z.\\-]", text(), 0..3_u8);
+    let changed = (any::<prop::sample::Index>(), "[0-9a-z.\\-]", text(), 0..5_u8);
     for _ in 0..cases() / 4 {
         let (at, with, text, kind) = changed.new_tree(&mut runner).unwrap().current();
         let cursor = match kind {
             0 => text,
             1 => good[..at.index(good.len())].to_owned(),
+            2 => format!("{good}.{with}"),
+            // the largest number there is
+            3 => format!("{}.3w5e11264sgsf", good.rsplit_once('.').unwrap().0),
             _ => {
                 let at = at.index(good.len());
                 format!("{}{with}{}", &good[..at], &good[at + 1..])

@@ -7,6 +7,7 @@ use std::path::Path;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::json;
 
+use crate::abuse::fingerprint;
 use crate::common::app::{PASSWORD, Person, TestApp};
 
 /// What a request carries.
@@ -284,7 +285,7 @@ fn closing(text: &str) -> usize {
     text.len()
 }
 
-/// Somebody adds an address and forgets to say who may.
+/// Somebody adds an address and forgets to say who may: this fails, and names it.
 #[test]
 fn an_address_that_is_not_in_the_table() {
     let mut built = BTreeSet::new();
@@ -294,7 +295,8 @@ fn an_address_that_is_not_in_the_table() {
     assert!(built.len() > 30, "the routers were found");
 }
 
-/// Everyone walks through every door, their own branch's first.
+/// Everyone walks through every door, their own branch's first: 403 where the role may not, 404 for what is of another branch, and
+/// what is refused is not done.
 #[tokio::test]
 async fn each_role_at_every_address() {
     for (column, who) in ["pusat", "admin1", "kasir1"].into_iter().enumerate() {
@@ -303,13 +305,21 @@ async fn each_role_at_every_address() {
         let person = app.sign_in(who).await;
         for route in table() {
             let named = format!("{who}: {} {}", route.method, route.here);
+            let before = fingerprint(&app, &[]).await;
             let answer = route.request(&person, route.here).send().await.unwrap();
             assert_eq!(answer.status().as_u16(), route.answers[column], "{named}");
             drop(answer);
+            if route.answers[column] >= 400 {
+                assert_eq!(fingerprint(&app, &[]).await, before, "{named} is refused, and was done");
+            }
 
             let Some(elsewhere) = route.elsewhere else { continue };
+            let before = fingerprint(&app, &[]).await;
             let answer = route.request(&person, elsewhere).send().await.unwrap();
             let status = answer.status();
+            if who != "pusat" {
+                assert_eq!(fingerprint(&app, &[]).await, before, "{named}: {elsewhere} is refused, and was done");
+            }
             match who {
                 // forms filled in for branch 1 may not fit there, but the door is open
                 "pusat" => assert_ne!(status, StatusCode::NOT_FOUND, "{named}: {elsewhere}"),
@@ -321,7 +331,7 @@ async fn each_role_at_every_address() {
     }
 }
 
-/// Without a session, or with one that is made up.
+/// Walks in without a session, or with one that is made up: 401, but for what anybody may have.
 #[tokio::test]
 async fn nobody_at_every_address() {
     let app = TestApp::start().await;

@@ -34,7 +34,8 @@ async fn found(person: &Person, address: &str) -> String {
     person.page(address).await.text().await.unwrap()
 }
 
-/// An admin and a kasir of Kemang open every page, search, filter and stream, asking for Ubud in every way there is.
+/// An admin and a kasir of Kemang open every page, search, filter and stream, asking for Ubud in every way there is: not a
+/// word of it.
 #[tokio::test]
 async fn another_branch_through_every_page_search_and_stream() {
     let app = TestApp::start().await;
@@ -69,7 +70,7 @@ async fn another_branch_through_every_page_search_and_stream() {
     }
 }
 
-/// A kasir of Kemang sells from the shelf of Ubud, to a patient of Ubud.
+/// A kasir of Kemang sells from the shelf of Ubud, to a patient of Ubud: refused, without a word of who or what that is.
 #[tokio::test]
 async fn selling_what_is_not_ours_to_whom_we_do_not_know() {
     let app = TestApp::start().await;
@@ -90,7 +91,8 @@ async fn selling_what_is_not_ours_to_whom_we_do_not_know() {
     assert_eq!(sold, 0);
 }
 
-/// An admin who is no super admin presses the branch switcher, and a session is given a choice it may not have.
+/// An admin who is no super admin presses the branch switcher: 403. Given such a choice all the same, their session still
+/// shows their own branch.
 #[tokio::test]
 async fn a_choice_of_branch_that_is_not_theirs() {
     let app = TestApp::start().await;
@@ -103,7 +105,8 @@ async fn a_choice_of_branch_that_is_not_theirs() {
     assert!(!found(&admin, "/realtime/stock-updates").await.contains(SECRET));
 }
 
-/// Asks for what is older than a sale of Ubud, to read off the list when that was.
+/// Asks for what is older than a sale of Ubud, to read off the list when that was: an empty list, as for a sale that is not
+/// there.
 #[tokio::test]
 async fn asking_what_was_before_a_sale_of_another_branch() {
     let app = TestApp::start().await;
@@ -121,7 +124,7 @@ async fn asking_what_was_before_a_sale_of_another_branch() {
     assert!(!shows(&admin).await, "whatever the order");
 }
 
-/// A kasir takes the takings of all colleagues home in one file.
+/// A kasir takes the takings of all colleagues home in one file: it has their own sales, whatever they ask for.
 #[tokio::test]
 async fn carrying_away_what_colleagues_sold() {
     let app = TestApp::start().await;
@@ -160,15 +163,18 @@ const PAST_THE_PAGES: &[(&str, &str)] = &[
     ("UPDATE open_days SET opened_by = 1 WHERE branch_id = 1", "UPDATE open_days SET opened_by = 5 WHERE branch_id = 1"),
     ("INSERT INTO stock_imports (branch_id, user_id, product_type, reason, body) VALUES (1, 2, 'Frame', 'koreksi', '')",
      "INSERT INTO stock_imports (branch_id, user_id, product_type, reason, body) VALUES (1, 5, 'Frame', 'koreksi', '')"),
+    ("UPDATE stock_opnames SET started_by = 2 WHERE id = 801", "UPDATE stock_opnames SET started_by = 5 WHERE id = 801"),
     ("UPDATE stock_opnames SET ended_by = 2 WHERE id = 801", "UPDATE stock_opnames SET ended_by = 5 WHERE id = 801"),
     ("INSERT INTO stock_opname_counts (opname_id, product_id, counted, stok, movement_id) VALUES (801, 2, 1, 1, 1)",
      "INSERT INTO stock_opname_counts (opname_id, product_id, counted, stok, movement_id) VALUES (801, 3, 1, 1, 1)"),
     ("INSERT INTO stock_opname_scans (ref, opname_id, product_id) VALUES (gen_random_uuid(), 801, 2)",
      "INSERT INTO stock_opname_scans (ref, opname_id, product_id) VALUES (gen_random_uuid(), 801, 3)"),
     ("UPDATE stock_alerts SET acked_at = now(), acked_by = 2 WHERE id = 1", "UPDATE stock_alerts SET acked_at = now(), acked_by = 5 WHERE id = 1"),
+    ("UPDATE stock_alerts SET snoozed_by = 2 WHERE id = 1", "UPDATE stock_alerts SET snoozed_by = 5 WHERE id = 1"),
     ("INSERT INTO stock_transfers (from_branch, to_branch, created_by) VALUES (1, 2, 2)",
      "INSERT INTO stock_transfers (from_branch, to_branch, created_by) VALUES (1, 2, 5)"),
-    ("UPDATE stock_transfers SET ended_by = 5 WHERE id = 815", "UPDATE stock_transfers SET sent_by = 5 WHERE id = 815"),
+    ("UPDATE stock_transfers SET sent_by = 2 WHERE id = 815", "UPDATE stock_transfers SET sent_by = 5 WHERE id = 815"),
+    ("UPDATE stock_transfers SET ended_by = 5 WHERE id = 815", "UPDATE stock_transfers SET ended_by = 509 WHERE id = 815"),
     ("INSERT INTO stock_transfer_lines (transfer_id, product_type, product_id, quantity) VALUES (811, 'Frame', 2, 1)",
      "INSERT INTO stock_transfer_lines (transfer_id, product_type, product_id, quantity) VALUES (811, 'Frame', 3, 1)"),
     ("UPDATE stock_transfer_lines SET received_id = 3 WHERE transfer_id = 815", "UPDATE stock_transfer_lines SET received_id = 2 WHERE transfer_id = 815"),
@@ -184,6 +190,12 @@ const PAST_THE_PAGES: &[(&str, &str)] = &[
 async fn mixing_branches_past_the_pages() {
     let app = TestApp::start().await;
     app.sql(SALES).await;
+    // neither a transfer's sender nor its receiver
+    app.sql(
+        "INSERT INTO branches (id, name, kode, timezone) VALUES (3, 'Depok', 'DPK', 'Asia/Jakarta');
+         INSERT INTO users (id, name, email, password, role, branch_id) VALUES (509, 'Tono', 'tono@melati.test', '-', 'admin', 3)",
+    )
+    .await;
     for (of_one, of_two) in PAST_THE_PAGES {
         let mut undone = app.db.begin().await.unwrap();
         let done = sqlx::query(*of_one).execute(&mut *undone).await;

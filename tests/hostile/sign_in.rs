@@ -34,7 +34,8 @@ async fn time_passes(app: &TestApp, interval: &str) {
         .unwrap();
 }
 
-/// Guesses at one account, whether there is such a one or not. A restart of the server does not begin the count afresh.
+/// Guesses at one account, whether there is such a one or not: five tries, then waits that double up to a minute. A restart of
+/// the server does not begin the count afresh.
 #[tokio::test]
 async fn guessing_at_an_account() {
     let mut app = TestApp::start().await;
@@ -73,7 +74,8 @@ async fn guessing_at_an_account() {
     app.sign_in("kasir1").await;
 }
 
-/// A hundred machines guess at one account; its owner, who works where they always do, is not kept out by that.
+/// A hundred machines guess at one account: five tries for all of them together. Its owner, who works where they always do, is
+/// not kept out by that.
 #[tokio::test]
 async fn guessing_at_an_account_from_many_addresses() {
     let app = behind_a_proxy().await;
@@ -90,7 +92,7 @@ async fn guessing_at_an_account_from_many_addresses() {
     assert_eq!(owner.status(), StatusCode::OK, "the owner, at the shop");
 }
 
-/// One machine tries one password at every account.
+/// One machine tries one password at every account: thirty tries, then it waits, and nobody else does.
 #[tokio::test]
 async fn guessing_at_many_accounts_from_an_address() {
     let app = behind_a_proxy().await;
@@ -104,7 +106,7 @@ async fn guessing_at_many_accounts_from_an_address() {
     assert_eq!(statuses(&app, tries).await.last(), Some(&429));
 }
 
-/// The machine says that it is another one with every guess.
+/// The machine says that it is another one with every guess: it is counted as one. Only a proxy of ours is believed.
 #[tokio::test]
 async fn forging_where_one_comes_from() {
     let app = TestApp::start().await;
@@ -116,7 +118,7 @@ async fn forging_where_one_comes_from() {
     assert_eq!(statuses(&app, tries).await.last(), Some(&429), "what stands before our proxy's word is made up");
 }
 
-/// Thirty guesses in the same instant, before the first has been found wrong.
+/// Thirty guesses in the same instant, before the first has been found wrong: five are looked at.
 #[tokio::test]
 async fn guessing_all_at_once() {
     let app = TestApp::start().await;
@@ -150,6 +152,7 @@ async fn who_gets_json() {
 }
 
 /// Knows one password, and has every wrong guess at the others forgiven: by beginning to change their own, again and again.
+/// They go on being counted.
 #[tokio::test]
 async fn having_guesses_forgiven_at_another_door() {
     let app = behind_a_proxy().await;

@@ -50,7 +50,7 @@ async fn ends_in_time(stream: Tap, why: &str) {
     assert!(rest.iter().all(|event| !event.data.contains("Rahasia")), "{why}: {rest:?}");
 }
 
-/// The same by the pages.
+/// The same by the pages: it ends within seconds.
 #[tokio::test]
 async fn a_stream_of_somebody_who_signed_out() {
     let app = TestApp::start().await;
@@ -80,7 +80,7 @@ fn ahead(stream: &Tap) -> String {
 }
 
 /// Opens a stream in the very moment in which the rights are taken: after they were read, before the stream would hear of it.
-/// (A cursor that lies a little ahead makes the server wait there.)
+/// 503, and whoever comes back is asked anew. (A cursor that lies a little ahead makes the server wait there.)
 #[tokio::test]
 async fn slipping_in_while_the_rights_change() {
     let app = TestApp::start_with(Config { poll_interval_ms: 3_000, ..Config::default() }).await;
@@ -102,13 +102,15 @@ async fn slipping_in_while_the_rights_change() {
 
 async fn refused(person: &Person) -> (u16, String, String) {
     let answer = person.get(ALL).send().await.unwrap();
+    assert_ne!(answer.status(), StatusCode::OK, "there is no room");
     let status = answer.status().as_u16();
     let wait = answer.headers().get("retry-after").map_or("", |wait| wait.to_str().unwrap()).to_owned();
     let code = answer.json::<Value>().await.unwrap()["error"]["code"].as_str().unwrap().to_owned();
     (status, wait, code)
 }
 
-/// Opens streams until there is no room for anyone else.
+/// Opens streams until there is no room for anyone else: 429 for who has theirs already, and 503 for all when the server is
+/// full. Pages go on.
 #[tokio::test]
 async fn taking_all_the_streams() {
     let app = TestApp::start_with(Config { max_streams_per_user: 2, max_streams: Some(3), ..Config::default() }).await;
@@ -133,7 +135,7 @@ async fn taking_all_the_streams() {
     }
 }
 
-/// Opens them all in the same instant, when each still sees room.
+/// Opens them all in the same instant, when each still sees room: no more are opened than one after the other.
 #[tokio::test]
 async fn taking_all_the_streams_at_once() {
     let app = TestApp::start_with(Config { max_streams_per_user: 4, ..Config::default() }).await;
@@ -153,7 +155,8 @@ async fn taking_all_the_streams_at_once() {
     assert!(answers.iter().all(|answer| [200, 429].contains(&answer.status().as_u16())));
 }
 
-/// Writes lines into a name that end an event and begin another, of the writer's own making.
+/// Writes lines into a name that end an event and begin another, of the writer's own making: they arrive as a part of the
+/// name.
 #[tokio::test]
 async fn an_event_inside_an_event() {
     let app = TestApp::start().await;

@@ -22,7 +22,8 @@ fn locked(path: &str) -> Vec<BTreeMap<String, String>> {
 
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// Slips in a dependency from somewhere else, or one whose content is not pinned.
+/// Slips in a dependency from somewhere else, or one whose content is not pinned: each comes from its registry, with a
+/// checksum.
 #[test]
 fn a_dependency_from_elsewhere() {
     for lock in ["Cargo.lock", "fuzz/Cargo.lock", "benches/load/Cargo.lock"] {
@@ -122,7 +123,7 @@ fn licences_are_read_as_they_are_meant() {
     }
 }
 
-/// Brings in a dependency that asks for more than we can give, or one that is denied by name.
+/// Brings in a dependency that asks for more than we can give, or one that is denied by name: this fails, and names it.
 #[test]
 fn a_licence_that_asks_for_more() {
     let metadata = Command::new(env!("CARGO"))
