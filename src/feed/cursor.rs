@@ -207,6 +207,19 @@ mod tests {
     }
 
     #[test]
+    fn what_postgres_would_refuse_is_refused() {
+        assert!("1.1.1.1.5.4.1.2".parse::<Cursor>().is_ok(), "from 5 to 9, with 6 and 8 in progress");
+        for (text, why) in [
+            ("1.1.1.1.5.4.1.0", "one twice"),
+            ("1.1.1.1.5.4.1.3", "in progress beyond the end"),
+            ("1.1.1.1.2.4", "no transaction has such an id"),
+            ("1.1.1.1.5.3w5e11264sgsa", "beyond all that are counted"),
+        ] {
+            assert!(text.parse::<Cursor>().is_err(), "{why}: {text}");
+        }
+    }
+
+    #[test]
     fn too_many_in_progress_cut_the_cursor_and_keep_it_short() {
         let xip: Vec<u64> = (100..100 + 2 * LISTED as u64).collect();
         let origin = Origin { system: u64::MAX, timeline: u32::MAX, epoch: u64::MAX };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use axum::response::IntoResponse;
 use melati::web::page::url_part;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -210,6 +211,20 @@ async fn nonsense_at_every_address() {
         let answer = route.request(&person, route.here).send().await.unwrap();
         assert!(!answer.status().is_server_error(), "{}", route.here);
     }
+}
+
+/// Finds a number, a text or a date that passes all our own checks and that the database cannot hold: 422, as for any other
+/// that is refused.
+#[tokio::test]
+async fn what_the_database_cannot_hold() {
+    let app = TestApp::start().await;
+    for beyond in ["SELECT 2147483647 + length($1)", "SELECT DATE '9999-12-31' + 2147000000 + length($1)"] {
+        let error = sqlx::query(beyond).bind("a").execute(&app.db).await.unwrap_err();
+        let told = format!("{beyond}: {error}");
+        assert_eq!(melati::web::Error::from(error).into_response().status(), 422, "{told}");
+    }
+    let error = sqlx::query("SELECT $1::text").bind("a\0").execute(&app.db).await.unwrap_err();
+    assert_eq!(melati::web::Error::from(error).into_response().status(), 422);
 }
 
 /// Cursors: made up, cut, lengthened, with one character changed. Whoever sends one gets a stream that starts afresh.
