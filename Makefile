@@ -29,8 +29,7 @@ test: $(BUNDLE) chromium nginx
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 	$(CARGO) test --locked
-	$(CARGO) build --locked
-	node --test --test-timeout=900000 tests/browser/*.test.mjs
+	node --test --test-concurrency=2 --test-timeout=900000 tests/browser/*.test.mjs
 
 # Every round has a fresh seed, printed first: MELATI_SEED=… repeats it. What was injected and what was checked is printed.
 # The faults are waits, for the most part: two at a time, so that the deadlines in them are about Melati and not this machine.

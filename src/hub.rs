@@ -175,7 +175,16 @@ enum LastOfTick {
 
 struct Channel {
     topic: Topic,
+    /// How many frames there have been: who has had as many need not look inside, and nearly every topic of a connection that
+    /// is woken has nothing for it.
+    published: AtomicU64,
     inside: Mutex<Inside>,
+}
+
+impl Channel {
+    fn new(topic: Topic) -> Arc<Self> {
+        Arc::new(Self { topic, published: AtomicU64::new(0), inside: Mutex::default() })
+    }
 }
 
 #[derive(Default)]
@@ -321,6 +330,7 @@ impl Hub {
                     touched.push(channel.clone());
                 }
                 inside.push(topic.keeps(), frame);
+                channel.published.store(inside.next(), Ordering::Release);
             }
             directory.cursor = after;
             directory.tick = tick;
@@ -387,11 +397,7 @@ impl Hub {
         let mut parts = Vec::with_capacity(wanted.topics.len() + 2);
         let mut latest = Vec::new();
         for topic in topics {
-            let channel = directory
-                .channels
-                .entry(topic)
-                .or_insert_with(|| Arc::new(Channel { topic, inside: Mutex::default() }))
-                .clone();
+            let channel = directory.channels.entry(topic).or_insert_with(|| Channel::new(topic)).clone();
             let mut inside = lock(&channel.inside);
             inside.subscribers += 1;
             match (topic.is_state(), inside.frames.back()) {
@@ -401,7 +407,7 @@ impl Hub {
             }
             let next = inside.next();
             drop(inside);
-            parts.push(Part { channel, next, waker: None });
+            parts.push(Part { channel, next, enrolled: usize::MAX });
         }
         directory.subscriptions += 1;
         let subscription = Subscription {
@@ -409,6 +415,7 @@ impl Hub {
             parts: parts.into(),
             ready: None,
             listener: self.roll.enter(wanted.who),
+            waker: None,
             naming: wanted.naming,
             ends: Some(Instant::now() + wanted.lifetime),
         };
@@ -428,7 +435,14 @@ pub struct Wanted<'a> {
 struct Part {
     channel: Arc<Channel>,
     next: u64,
-    waker: Option<usize>,
+    /// The key among the channel's wakers, once the subscription has one.
+    enrolled: usize,
+}
+
+impl Part {
+    fn has_news(&self) -> bool {
+        self.channel.published.load(Ordering::Acquire) != self.next
+    }
 }
 
 /// Where a subscription begins.
@@ -447,6 +461,8 @@ pub struct Subscription {
     #[expect(clippy::box_collection, reason = "a queue that is not there takes eight bytes and not thirty-two")]
     ready: Option<Box<VecDeque<Chunk>>>,
     listener: Arc<Listener>,
+    /// Whom the channels wake: the task that polls, and that is the same one for life.
+    waker: Option<Waker>,
     naming: Naming,
     /// When its life is over; `None` once the last words are in `ready`.
     ends: Option<Instant>,
@@ -495,11 +511,11 @@ impl Subscription {
     fn is_over(&mut self, cx: &Context<'_>) -> bool {
         // the wakes of what is published let the caller look again
         self.enrol(cx);
-        let over = |part: &Part| {
-            let inside = lock(&part.channel.inside);
-            match part.channel.topic {
-                Topic::Rights(_) => (inside.next() > part.next).then_some(End::Rights),
-                topic => (topic.keeps() == Keeps::Ring && part.next < inside.first).then_some(End::Overrun),
+        let over = |part: &Part| match part.channel.topic {
+            _ if !part.has_news() => None,
+            Topic::Rights(_) => Some(End::Rights),
+            topic => {
+                (topic.keeps() == Keeps::Ring && part.next < lock(&part.channel.inside).first).then_some(End::Overrun)
             }
         };
         let end = match (self.hub.is_draining(), self.listener.is_cut()) {
@@ -515,14 +531,18 @@ impl Subscription {
 
     /// Enrols before looking: a frame published between looking and enrolling would be slept through.
     fn enrol(&mut self, cx: &Context<'_>) {
+        let waker = cx.waker();
+        if self.waker.as_ref().is_some_and(|enrolled| enrolled.will_wake(waker)) {
+            return;
+        }
         for part in &mut self.parts {
             let mut inside = lock(&part.channel.inside);
-            match part.waker {
-                Some(key) if inside.wakers[key].will_wake(cx.waker()) => {}
-                Some(key) => inside.wakers[key].clone_from(cx.waker()),
-                None => part.waker = Some(inside.wakers.insert(cx.waker().clone())),
+            match &self.waker {
+                Some(_) => inside.wakers[part.enrolled].clone_from(waker),
+                None => part.enrolled = inside.wakers.insert(waker.clone()),
             }
         }
+        self.waker = Some(waker.clone());
     }
 
     fn collect(&mut self) -> Collected {
@@ -540,6 +560,9 @@ impl Subscription {
         // One frame is what nearly every wake brings: for it, nothing is allocated.
         let mut frames: SmallVec<[Arc<Frame>; 4]> = SmallVec::new();
         for part in &mut self.parts {
+            if !part.has_news() {
+                continue;
+            }
             let inside = lock(&part.channel.inside);
             if part.next < inside.first {
                 match part.channel.topic.keeps() {
@@ -619,8 +642,8 @@ impl Drop for Subscription {
         directory.subscriptions -= 1;
         for part in &self.parts {
             let mut inside = lock(&part.channel.inside);
-            if let Some(key) = part.waker {
-                inside.wakers.remove(key);
+            if self.waker.is_some() {
+                inside.wakers.remove(part.enrolled);
             }
             inside.subscribers -= 1;
             // Nobody listens: nothing is kept. The next one to come finds a fresh channel.
