@@ -408,6 +408,11 @@ export async function everyPage(demo) {
     assert.ok(!filled.includes("{"), `what stands for the braces of ${path} in the demo? Say it in tests/browser/lib.mjs`);
     found.push(filled + query);
   }
+  // a sale's page offers something else at each step of the work
+  for (const work of ["Menunggu Pengerjaan", "Sedang Dikerjakan", "Siap Diambil", "Sudah Diambil"]) {
+    const one = await demo.value("select id from penjualans where branch_id = 1 and status_pengerjaan = $1 order by id desc limit 1", [work]);
+    if (one) found.push(`/penjualan/${one}`);
+  }
   return [...new Set([...found, "/?rentang=7", "/stok?jenis=lensa", "/stok?jenis=aksesoris&level=low", "/stok?cari=tidakadayangbegini",
     `/stok?jenis=frame&buka=${frame.id}&ubah=koreksi&cari=${frame.kode}`, "/penjualan?cari=tidakadayangbegini", "/pasien?cari=tidakadayangbegini",
     "/pengguna?cari=tidakadayangbegini", "/pesanan?saring=kurang", "/tidak-ada"])];
