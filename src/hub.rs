@@ -729,7 +729,7 @@ mod tests {
 
     #[test]
     fn a_subscription_is_small() {
-        // with its socket and what is unsent it fits into a task of 256 bytes
-        assert!(size_of::<Subscription>() <= 64, "{}", size_of::<Subscription>());
+        // with its socket (40), what is unsent (32) and what tokio and its tracker add (104) that is a task of 256 bytes
+        assert!(size_of::<Subscription>() <= 80, "{}", size_of::<Subscription>());
     }
 }
